@@ -1,0 +1,182 @@
+"""
+The array module that every room computes with, its precision, and its random numbers.
+
+``xp`` stands for NumPy, or for CuPy after ``use("cupy")`` or with ``NPGAN_BACKEND=cupy`` in the environment.  It looks
+its module up on every call, so ``from npgan.backend import xp`` stays right when the backend changes.  What differs
+between the two lives in this file and nowhere else.
+"""
+import importlib
+import os
+from contextlib import contextmanager
+
+import numpy as np
+
+BACKENDS = ("numpy", "cupy")
+PRECISIONS = ("float32", "float64")
+
+
+class BackendError(RuntimeError):
+    """The backend that was asked for cannot run here; the message says why and what to install."""
+
+
+class _ArrayModule:
+    """The current array module under one name: ``xp.matmul`` is ``numpy.matmul`` or ``cupy.matmul``."""
+
+    def __init__(self):
+        self.module = np
+
+    def __getattr__(self, name):
+        return getattr(self.module, name)
+
+    def __repr__(self):
+        return f"<npgan.backend.xp: {self.module.__name__}>"
+
+
+xp = _ArrayModule()
+floatX = "float32"
+
+
+def use(name=None, floatX=None):
+    """
+    Choose the array module, the precision, or both, for everything that is built from here on.
+
+    Arrays that exist already stay where they are; nets built under one backend do not move to another.
+
+    Parameters
+    ----------
+    name : "numpy" or "cupy", optional
+        The array module; None leaves it as it is.
+    floatX : "float32" or "float64", optional
+        float32 to train, float64 to check gradients; None leaves it as it is.
+
+    Raises
+    ------
+    ValueError
+        For another name or precision.
+    BackendError
+        If CuPy is asked for and is not installed or finds no GPU.
+    """
+    if floatX not in (None, *PRECISIONS):
+        raise ValueError(f"floatX must be one of {', '.join(PRECISIONS)}, got {floatX!r}")
+    if name not in (None, *BACKENDS):
+        raise ValueError(f"the backend must be one of {', '.join(BACKENDS)}, got {name!r}")
+    if name is not None:
+        xp.module = np if name == "numpy" else _cupy()
+    if floatX is not None:
+        globals()["floatX"] = floatX
+
+
+def _cupy():
+    try:
+        cupy = importlib.import_module("cupy")
+        count = cupy.cuda.runtime.getDeviceCount()
+    except ImportError as error:
+        raise BackendError(f"the backend 'cupy' needs the package CuPy, which does not import here ({error}); "
+                           "pip install 'npgan[gpu]', or use the backend 'numpy'") from error
+    except Exception as error:                  # CuPy's own CUDARuntimeError: no driver, another CUDA version
+        raise BackendError(f"CuPy is installed but cannot reach a GPU ({error}); check the NVIDIA driver, "
+                           "or use the backend 'numpy'") from error
+    if count < 1:
+        raise BackendError("CuPy is installed but finds no GPU; use the backend 'numpy'")
+    return cupy
+
+
+def to_numpy(a):
+    """The NumPy copy of a backend array, for files, pictures and printing; a NumPy array comes back as it is."""
+    return a.get() if hasattr(a, "get") else np.asarray(a)
+
+
+def asarray(a):
+    """`a` as a backend array of floatX: the door by which data enter; no copy if it is one already."""
+    return xp.asarray(a, dtype=floatX)
+
+
+class RandomStream:
+    """
+    A stream of random arrays of floatX, on the device of the backend it was made under.
+
+    Parameters
+    ----------
+    seed : int or sequence of int
+        Streams with different seeds are independent: ``RandomStream([2014, 3])`` is stream 3 of seed 2014.
+
+    Attributes
+    ----------
+    seed : list of int
+    """
+
+    def __init__(self, seed):
+        self.seed = [int(s) for s in np.atleast_1d(seed)]
+        if not self.seed or min(self.seed) < 0 or not np.array_equal(self.seed, np.atleast_1d(seed)):
+            raise ValueError(f"a seed is a whole number >= 0 or several, got {seed}")
+        sequence = np.random.SeedSequence(self.seed[0], spawn_key=self.seed[1:])    # [1] and [1, 0] differ
+        self._host = np.random.Generator(np.random.PCG64(sequence))
+        self._start_device()
+
+    def _start_device(self):
+        """NumPy draws from the host's generator; CuPy from one of its own, seeded by the host's next number."""
+        if xp.module is np:
+            self._device = self._host
+        else:
+            self._device = xp.random.Generator(xp.random.XORWOW(int(self._host.integers(2**63))))
+
+    def uniform(self, low, high, shape):
+        """Independent draws from U(low, high), an array of `shape`."""
+        u = self._device.random(shape, dtype=floatX)
+        u *= high - low
+        u += low
+        return u
+
+    def normal(self, shape):
+        """Independent draws from N(0, 1), an array of `shape`."""
+        return self._device.standard_normal(shape, dtype=floatX)
+
+    def mask(self, include_prob, shape):
+        """
+        Independent Bernoulli draws, a boolean array of `shape`: True with probability `include_prob`.
+
+        On the host each entry compares 16 random bits with `include_prob`, which is thereby rounded to a multiple of
+        2^-16 (an error of at most 8e-6): that costs half as much as uniform floats.
+        """
+        if self._device is not self._host:
+            return self._device.random(shape, dtype="float32") < include_prob
+        size = int(np.prod(shape))
+        words = self._host.bit_generator.random_raw(-(-size // 4))
+        return (words.view(np.uint16)[:size] < round(include_prob * 65536)).reshape(shape)
+
+    def permutation(self, n):
+        """A random order of 0 .. n - 1, a NumPy array."""
+        return self._host.permutation(n)
+
+    @contextmanager
+    def aside(self, seed):
+        """Within ``with stream.aside(seed):`` draw from stream `seed`; afterwards go on as if nothing was drawn."""
+        kept = self.seed, self._host, self._device
+        try:
+            self.__init__(seed)
+            yield self
+        finally:
+            self.seed, self._host, self._device = kept
+
+    @property
+    def state(self):
+        """
+        The place in the stream, of plain numbers and strings; assigning it goes back there.
+
+        CuPy's generators do not tell their place, so there reading the state seeds the device anew from the host.
+        """
+        state = self._host.bit_generator.state
+        self._start_device()
+        return state
+
+    @state.setter
+    def state(self, state):
+        self._host.bit_generator.state = state
+        self._start_device()
+
+    def __repr__(self):
+        return f"RandomStream({self.seed})"
+
+
+if os.environ.get("NPGAN_BACKEND"):
+    use(os.environ["NPGAN_BACKEND"])
