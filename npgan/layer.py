@@ -1,0 +1,137 @@
+"""What a layer is: the contract between the forward pass, the backward pass and the parameters."""
+from numbers import Integral
+
+
+class Layer:
+    """
+    What every layer has: a forward pass, the backward pass that answers it, parameters and their gradients.
+
+    A subclass names its parameters in `param_names`, keeps each as an attribute (``W``) with its gradient beside it
+    (``dW``), and writes `fprop`, which ends in ``return self.remember(h, ...)``, and `bprop`, which begins with
+    ``... = self.recall(dh)``.  Neither pass writes into its argument.
+
+    Attributes
+    ----------
+    nvis, dim : int or None
+        Units below and in this layer; None in a layer that takes any width and keeps it.
+    param_names, argument_names : tuple of str
+        The parameters, and the constructor's arguments that say what the layer computes.
+    """
+
+    nvis = dim = None
+    param_names = argument_names = ()
+    _answered, _kept = (0,), None
+
+    @property
+    def params(self):
+        """The parameters, in the order of `param_names`."""
+        return [getattr(self, name) for name in self.param_names]
+
+    @property
+    def grads(self):
+        """dC/d(parameter), parallel to `params`; each backward pass overwrites them."""
+        return [getattr(self, "d" + name) for name in self.param_names]
+
+    @property
+    def streams(self):
+        """The random streams that the layer's training pass draws from."""
+        return []
+
+    def fprop(self, state_below):
+        """
+        The layer's output h; keeps what the backward pass needs.
+
+        Parameters
+        ----------
+        state_below : array (m, nvis)
+            One example a row, of the parameters' precision.
+
+        Returns
+        -------
+        array (m, dim)
+        """
+        raise TypeError(f"{type(self).__name__} has no fprop: a layer defines fprop(state_below) and bprop(dh)")
+
+    def dropout_fprop(self, state_below):
+        """The training pass for `state_below`, with dropout's masks; `fprop` in every layer but `Dropout`."""
+        return self.fprop(state_below)
+
+    def bprop(self, dh, params=True, inputs=True):
+        """
+        The backward pass, which answers the latest forward pass, once.
+
+        Parameters
+        ----------
+        dh : array (m, dim)
+            dC/dh.
+        params : bool
+            Whether to overwrite `grads` with dC/d(parameter).
+        inputs : bool or slice
+            Whether dC/d(state_below) is wanted, or for which rows: the others are then not to be read.
+
+        Returns
+        -------
+        array (m, nvis) or None
+            dC/d(state_below), or None if `inputs` is False.
+
+        Raises
+        ------
+        RuntimeError
+            If no forward pass came since the last backward pass.
+        ValueError
+            If `dh` has another shape than that pass's output.
+        """
+        raise TypeError(f"{type(self).__name__} has no bprop: a layer defines fprop(state_below) and bprop(dh)")
+
+    def remember(self, h, *kept):
+        """Keep for the backward pass what is to be `kept`, and return the output `h`, whose gradient it will get."""
+        self._answered, self._kept = h.shape, kept
+        return h
+
+    def recall(self, dh):
+        """What `remember` kept, handed out once, for a `dh` of the output's shape."""
+        self.expect(dh, self._answered)
+        kept, self._kept = self._kept, None
+        return kept
+
+    def expect(self, dh, shape):
+        """Refuse a second backward pass and a `dh` of another shape than the output's."""
+        if self._kept is None:
+            raise RuntimeError(f"{self!r}: bprop answers one fprop, and none came since the last bprop")
+        if dh.shape != shape:
+            raise ValueError(f"{self!r}: bprop got dh of shape {dh.shape}, but the latest fprop gave {shape}")
+
+    def check(self, state_below):
+        """Refuse a `state_below` of another width or precision, in words and not by a failed product."""
+        if state_below.ndim != 2 or state_below.shape[1] != self.nvis or not len(state_below):
+            raise ValueError(f"{self!r} takes one or more rows of {self.nvis} numbers, shape (m, {self.nvis}), "
+                             f"got shape {state_below.shape}")
+        if state_below.dtype != self.params[0].dtype:
+            raise TypeError(f"{self!r} computes in {self.params[0].dtype}, got {state_below.dtype}; "
+                            "convert the input with npgan.backend.asarray")
+
+    def place(self, theta, grad):
+        """Move the parameters into the vector `theta`, the gradients into `grad`, and keep views of those."""
+        start = 0
+        for name in self.param_names:
+            stop = start + getattr(self, name).size
+            for attribute, vector in ((name, theta), ("d" + name, grad)):
+                array = getattr(self, attribute)
+                view = vector[start:stop].reshape(array.shape)
+                view[...] = array
+                setattr(self, attribute, view)
+            start = stop
+
+    def enforce_norm_limits(self):
+        """Shrink the weights whose norm exceeds the layer's limit, where it has one."""
+
+    def __repr__(self):
+        arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.argument_names)
+        return f"{type(self).__name__}({arguments})"
+
+
+def positive_ints(**sizes):
+    """Refuse sizes that are not whole numbers >= 1, by name."""
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f"{name} must be a whole number >= 1, got {size!r}")

@@ -1,0 +1,213 @@
+"""
+The layers of the paper's nets, each with its derivative worked out by hand.
+
+Everywhere s is ``state_below``, the layer's input, one example a row; z is an affine map of s; h is the layer's output;
+and dA stands for dC/dA, the gradient of a cost C, an array of A's shape.
+"""
+from npgan import backend
+from npgan.backend import xp
+from npgan.initialisation import initial_weights
+from npgan.layer import Layer, positive_ints
+
+
+class Linear(Layer):
+    """
+    An affine map of each row of the minibatch, z = s W + b.
+
+    The cost C sees W, b and s only through z[i,j] = sum_v s[i,v] W[v,j] + b[j], so by the chain rule (derived here)
+
+        dC/dW[v,j] = sum_i s[i,v] dC/dz[i,j]        dW = s^T dz
+        dC/db[j]   = sum_i dC/dz[i,j]               db = sum over rows of dz
+        dC/ds[i,v] = sum_j dC/dz[i,j] W[v,j]        ds = dz W^T
+
+    Parameters
+    ----------
+    nvis, dim : int
+        Units below and in this layer; W is (nvis, dim), b is (dim,).
+    irange, rng : float and RandomStream
+        W starts uniform on [-irange, irange).  Instead of irange one may give `istdev` or `sparse_init`.
+    istdev : float, optional
+        W starts normal, with this standard deviation.
+    sparse_init : int, optional
+        W starts at zero but for this many weights into each unit, normal with standard deviation `sparse_stdev`.
+    init_bias : float or array (dim,)
+        Where b starts; see `npgan.initialisation.marginal_bias` for sigmoid outputs.
+    max_col_norm : float, optional
+        Limit of each column's L2 norm, see `enforce_norm_limits`.
+    """
+
+    param_names = ("W", "b")
+    argument_names = ("nvis", "dim", "max_col_norm")
+
+    def __init__(self, nvis, dim, irange=None, rng=None, *, istdev=None, sparse_init=None, sparse_stdev=1.,
+                 init_bias=0., max_col_norm=None):
+        positive_ints(nvis=nvis, dim=dim)
+        if max_col_norm is not None and not max_col_norm > 0:
+            raise ValueError(f"max_col_norm must be > 0 or None, got {max_col_norm}")
+        self.nvis, self.dim, self.max_col_norm = nvis, dim, max_col_norm
+        self.W = initial_weights(nvis, dim, rng, irange, istdev, sparse_init, sparse_stdev)
+        bias = backend.asarray(init_bias)
+        if bias.shape not in ((), (dim,)):
+            raise ValueError(f"init_bias must be a number or of shape ({dim},), got shape {bias.shape}")
+        self.b = xp.zeros_like(self.W[0]) + bias
+        self.dW, self.db = xp.zeros_like(self.W), xp.zeros_like(self.b)
+
+    def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
+        self.check(state_below)
+        z = xp.matmul(state_below, self.W)
+        z += self.b
+        return self.remember(z, state_below)
+
+    def bprop(self, dz, params=True, inputs=True):                  # (m, dim) -> (m, nvis)
+        state_below, = self.recall(dz)
+        if params:
+            xp.matmul(state_below.T, dz, out=self.dW)
+            xp.sum(dz, axis=0, out=self.db)
+        if inputs is True:
+            return xp.matmul(dz, self.W.T)
+        if inputs:
+            ds = xp.zeros_like(state_below)
+            xp.matmul(dz[inputs], self.W.T, out=ds[inputs])
+            return ds
+
+    def enforce_norm_limits(self):
+        """
+        W_j <- W_j min(|W_j|, max_col_norm) / (1e-7 + |W_j|) for each column j (Pylearn2's, its 1e-7 included).
+
+        In `Maxout` a column is one piece, not one unit.  The bias is free.
+        """
+        if self.max_col_norm is not None:
+            norm = xp.sqrt(xp.einsum("vj,vj->j", self.W, self.W))
+            self.W *= xp.minimum(norm, self.max_col_norm) / (1e-7 + norm)
+
+
+class RectifiedLinear(Linear):
+    """
+    h = max(0, z): dC/dz is dC/dh where z > 0, and 0 elsewhere (at the kink z = 0 too).
+
+    With a `left_slope` the negative side is left_slope z in place of 0, and its slope left_slope.
+    """
+
+    argument_names = Linear.argument_names + ("left_slope",)
+
+    def __init__(self, nvis, dim, irange=None, rng=None, *, left_slope=0., **initialisation):
+        super().__init__(nvis, dim, irange, rng, **initialisation)
+        self.left_slope = left_slope
+
+    def fprop(self, state_below):
+        z = super().fprop(state_below)
+        self.slope = (z > 0).astype(z.dtype)
+        if self.left_slope:
+            self.slope += self.left_slope * (1 - self.slope)
+        return z * self.slope
+
+    def bprop(self, dh, params=True, inputs=True):
+        self.expect(dh, self._answered)
+        return super().bprop(dh * self.slope, params, inputs)
+
+
+class Sigmoid(Linear):
+    """h = 1 / (1 + exp(-z)): dh/dz = h (1 - h), so dC/dz = dC/dh h (1 - h)."""
+
+    def fprop(self, state_below):
+        self.h = sigmoid(super().fprop(state_below))
+        return self.h
+
+    def bprop(self, dh, params=True, inputs=True):
+        self.expect(dh, self._answered)
+        return super().bprop(dh * self.h * (1 - self.h), params, inputs)
+
+
+class Maxout(Linear):
+    """
+    h_u = max over the pieces p of z[u k + p]: each unit is the largest of its k = `num_pieces` affine pieces.
+
+    Only the winning piece of a unit moves h, so dC/dz is dC/dh there and 0 at the others.  A tie goes to the earliest
+    piece (the authors' Theano gave every tied piece the full gradient, which is no subgradient).
+
+    Parameters
+    ----------
+    nvis, num_units, num_pieces : int
+        W is (nvis, num_units k), b (num_units k,); unit u has the columns u k ... u k + k - 1, as in Pylearn2.
+    """
+
+    argument_names = ("nvis", "num_units", "num_pieces", "max_col_norm")
+
+    def __init__(self, nvis, num_units, num_pieces, irange=None, rng=None, **initialisation):
+        positive_ints(num_units=num_units, num_pieces=num_pieces)
+        super().__init__(nvis, num_units * num_pieces, irange, rng, **initialisation)
+        self.dim, self.num_units, self.num_pieces = num_units, num_units, num_pieces
+
+    def fprop(self, state_below):                                   # (m, nvis) -> (m, num_units)
+        self.z = super().fprop(state_below)
+        first, *others = self.pieces()
+        self.h = first.copy()
+        for piece in others:
+            xp.maximum(self.h, piece, out=self.h)
+        return self.h
+
+    def pieces(self):
+        """The pieces of all units, k views (m, num_units) of z."""
+        return [self.z[:, p::self.num_pieces] for p in range(self.num_pieces)]
+
+    def bprop(self, dh, params=True, inputs=True):                  # (m, num_units) -> (m, nvis)
+        self.expect(dh, (self._answered[0], self.num_units))
+        undecided = xp.ones(dh.shape, bool)                         # units whose winner has not come yet
+        for piece in self.pieces():
+            wins = (piece == self.h) & undecided
+            undecided ^= wins
+            xp.multiply(dh, wins, out=piece)                        # z is not read again and becomes dz
+        return super().bprop(self.z, params, inputs)
+
+
+class Dropout(Layer):
+    """
+    Dropout of the units below: h = s * mask * scale in training, h = s otherwise.
+
+    The mask is drawn anew for each unit of each row, 1 with probability `include_prob`.  Given the mask h is linear in
+    s, so dC/ds = dC/dh * mask * scale.  With include_prob = 1 h is s, and the scale is ignored, as in Pylearn2.
+
+    Parameters
+    ----------
+    include_prob : float in (0, 1]
+        The chance of keeping a unit.
+    scale : float, optional
+        1 / include_prob unless given, so that the expectation of h is s.
+    rng : RandomStream
+        Draws the masks; resetting its `state` replays them.
+    """
+
+    argument_names = ("include_prob", "scale")
+
+    def __init__(self, include_prob, scale=None, rng=None):
+        if not 0 < include_prob <= 1:
+            raise ValueError(f"include_prob must be in (0, 1], got {include_prob}")
+        if rng is None and include_prob < 1:
+            raise TypeError("Dropout draws masks: give it rng=npgan.backend.RandomStream(seed)")
+        self.include_prob, self.rng = include_prob, rng
+        self.scale = 1 / include_prob if scale is None else scale
+
+    @property
+    def streams(self):
+        return [] if self.rng is None else [self.rng]
+
+    def fprop(self, state_below):
+        return self.remember(state_below, None)
+
+    def dropout_fprop(self, state_below):
+        if self.include_prob == 1:
+            return self.fprop(state_below)
+        factor = self.rng.mask(self.include_prob, state_below.shape).astype(state_below.dtype)
+        factor *= self.scale
+        return self.remember(state_below * factor, factor)
+
+    def bprop(self, dh, params=True, inputs=True):
+        factor, = self.recall(dh)
+        if inputs:
+            return dh if factor is None else dh * factor
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z)) elementwise, by the exponential that cannot overflow: exp(-|z|)."""
+    e = xp.exp(-xp.abs(z))
+    return xp.where(z < 0, e, 1) / (1 + e)

@@ -1,0 +1,107 @@
+"""Layers in order, with all parameters in one vector theta and all gradients in one vector grad."""
+from npgan.backend import xp
+from npgan.layer import Layer
+
+
+class MLP(Layer):
+    """
+    A feedforward net: each layer's output is the next one's input.  It is itself a layer.
+
+    With h_0 the input, h_l = f_l(h_{l-1}) and C a function of the last h, the chain rule hands the gradient down from
+    layer to layer, dC/dh_{l-1} = (dh_l/dh_{l-1})^T dC/dh_l, which is what each layer's `bprop` returns.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From the bottom; each layer's `dim` is the next one's `nvis` (a `Dropout` keeps the width below it).  A layer's
+        parameters belong to the net built with it last.
+
+    Attributes
+    ----------
+    theta, grad : array (number of parameters,)
+        The parameters end to end in the order of `params`, and dC/dtheta.  Every layer's ``W``, ``b``, ``dW``, ``db``
+        are views into them, so changing theta in place changes the net.
+    layer_names : list of str
+        "h0", "h1", ... and "y" for the last, of the layers that have parameters.
+    """
+
+    def __init__(self, layers):
+        self.layers = list(layers)
+        if not self.layers:
+            raise ValueError("an MLP needs at least one layer, got none")
+        for layer in self.layers:
+            if layer.nvis is None:
+                continue
+            if self.nvis is None:
+                self.nvis = layer.nvis
+            elif layer.nvis != self.dim:
+                raise ValueError(f"{layer!r} takes {layer.nvis} inputs, but the layer below it has {self.dim} units")
+            self.dim = layer.dim
+        self.hidden = [i for i, layer in enumerate(self.layers) if layer.params]
+        if not self.hidden:
+            raise ValueError(f"an MLP needs a layer with parameters, got {self.layers}")
+        dtypes = sorted({str(p.dtype) for p in self.params})
+        if len(dtypes) > 1:
+            raise TypeError(f"the layers of an MLP share one precision, got {' and '.join(dtypes)}")
+        size = sum(p.size for p in self.params)
+        self.place(xp.empty(size, dtypes[0]), xp.empty(size, dtypes[0]))
+        self.layer_names = [f"h{i}" for i in range(len(self.hidden) - 1)] + ["y"]
+
+    def __setstate__(self, state):                      # a deep copy's arrays are no longer views of its theta
+        self.__dict__.update(state)
+        self.place(self.theta, self.grad)
+
+    @property
+    def params(self):
+        return [p for layer in self.layers for p in layer.params]
+
+    @property
+    def grads(self):
+        return [g for layer in self.layers for g in layer.grads]
+
+    @property
+    def streams(self):
+        return [stream for layer in self.layers for stream in layer.streams]
+
+    def place(self, theta, grad):
+        self.theta, self.grad = theta, grad
+        start = 0
+        for layer in self.layers:
+            stop = start + sum(p.size for p in layer.params)
+            layer.place(theta[start:stop], grad[start:stop])
+            start = stop
+
+    def fprop(self, state_below):
+        for layer in self.layers:
+            state_below = layer.fprop(state_below)
+        return state_below
+
+    def dropout_fprop(self, state_below):
+        for layer in self.layers:
+            state_below = layer.dropout_fprop(state_below)
+        return state_below
+
+    def bprop(self, dh, params=True, inputs=True):
+        lowest = self.hidden[0]                         # below it only dropout, which has nothing to learn
+        for layer in reversed(self.layers[lowest + 1:]):
+            dh = layer.bprop(dh, params=params)
+        for layer in reversed(self.layers[:lowest + 1]):
+            dh = layer.bprop(dh, params=params, inputs=inputs)
+            if not inputs:
+                return None
+        return dh
+
+    def activations(self, state_below):
+        """Yield name and output of each layer with parameters, in a forward pass of `state_below` without dropout."""
+        names = iter(self.layer_names)
+        for i, layer in enumerate(self.layers):
+            state_below = layer.fprop(state_below)
+            if i in self.hidden:
+                yield next(names), state_below
+
+    def enforce_norm_limits(self):
+        for layer in self.layers:
+            layer.enforce_norm_limits()
+
+    def __repr__(self):
+        return f"MLP([{', '.join(map(repr, self.layers))}])"
