@@ -1,0 +1,273 @@
+"""
+The two players and their game (Section 3), Algorithm 1, and the step that the authors released.
+
+G draws z from the noise prior p_g(z) and maps it to x = G(z); D ends in a linear unit, whose output is the logit a of
+D(x) = sigmoid(a).  They play
+
+    min_G max_D V(D, G) = E_{x ~ p_data} log D(x) + E_{z ~ p_g(z)} log(1 - D(G(z)))         (eq. 1)
+
+A finger on the arrays, in either order of updates:
+
+    z -> G.fprop -> G(z) -> D.dropout_fprop -> a -> dC/da -> D.bprop -> dC/dG(z) -> G.bprop -> G.grad
+"""
+from npgan.backend import xp
+from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
+from npgan.layer import positive_ints
+from npgan.layers import Dropout, Maxout, RectifiedLinear, Sigmoid, sigmoid
+
+SQRT3 = 3 ** .5
+
+
+def uniform(rng, shape):
+    """U(-sqrt 3, sqrt 3) in each coordinate, mean 0 and variance 1: an array of `shape`, drawn from `rng`."""
+    return rng.uniform(-SQRT3, SQRT3, shape)
+
+
+def gaussian(rng, shape):
+    """N(0, I): an array of `shape`, drawn from `rng`."""
+    return rng.normal(shape)
+
+
+def spherical(rng, shape):
+    """Rows uniform on the unit sphere, N(0, I) divided by its norm: an array of `shape`, drawn from `rng`."""
+    z = rng.normal(shape)
+    return z / xp.maximum(1e-7, xp.sqrt(xp.square(z).sum(axis=1, keepdims=True)))
+
+
+PRIORS = {"uniform": uniform, "gaussian": gaussian, "spherical": spherical}
+
+
+class Generator:
+    """
+    A net that turns noise into samples, G(z), z ~ p_g(z).
+
+    Parameters
+    ----------
+    mlp : MLP
+        From z, of mlp.nvis coordinates, to a sample.  G trains and samples by the plain pass, without dropout.
+    noise : "uniform", "gaussian" or "spherical"
+        The prior p_g(z): U(-sqrt 3, sqrt 3) per coordinate (the authors' for MNIST), N(0, I), or the unit sphere.
+    rng : RandomStream
+        Draws the noise.
+    """
+
+    def __init__(self, mlp, noise="uniform", rng=None):
+        if noise not in PRIORS:
+            raise ValueError(f"noise must be one of {', '.join(PRIORS)}, got {noise!r}")
+        if rng is None:
+            raise TypeError("a Generator draws its noise: give it rng=npgan.backend.RandomStream(seed)")
+        self.mlp, self.prior, self.rng = mlp, noise, rng
+        self.fprop, self.bprop, self.enforce_norm_limits = mlp.fprop, mlp.bprop, mlp.enforce_norm_limits
+
+    @property
+    def theta(self):
+        """theta_g, all of G's parameters in one vector."""
+        return self.mlp.theta
+
+    @property
+    def grad(self):
+        """dC/dtheta_g, of the latest backward pass."""
+        return self.mlp.grad
+
+    def noise(self, m):
+        """`m` noise samples from p_g(z), an array (m, nvis)."""
+        positive_ints(m=m)
+        return PRIORS[self.prior](self.rng, (m, self.mlp.nvis))
+
+    def __repr__(self):
+        return f"Generator({self.mlp!r}, noise={self.prior!r})"
+
+    def sample(self, m):
+        """`m` independent samples, an array (m, dim): one forward pass, no Markov chain (Section 1)."""
+        return self.mlp.fprop(self.noise(m))
+
+
+class AdversaryPair:
+    """
+    The players of eq. 1.
+
+    Parameters
+    ----------
+    generator : Generator
+    discriminator : MLP
+        Its input is as wide as a sample; it ends in one `Linear` unit, the logit of D(x).
+    """
+
+    def __init__(self, generator, discriminator):
+        if not isinstance(generator, Generator):
+            raise TypeError(f"generator must be a Generator(mlp, noise, rng), got {generator!r}")
+        G, D = generator.mlp, discriminator
+        if D.nvis != G.dim:
+            raise ValueError(f"D takes rows of {D.nvis} numbers, but G makes rows of {G.dim}")
+        if D.dim != 1 or isinstance(D.layers[-1], (RectifiedLinear, Sigmoid, Maxout, Dropout)):
+            raise ValueError(f"D must end in Linear(nvis, 1), whose output is the logit of D(x), got {D.layers[-1]!r}")
+        self.generator, self.discriminator = generator, discriminator
+
+    @property
+    def streams(self):
+        """The random streams of noise and masks, each once."""
+        G, D = self.generator, self.discriminator
+        return list({id(stream): stream for stream in [G.rng] + G.mlp.streams + D.streams}.values())
+
+    def discriminate(self, x):
+        """D(x), the probability that a row is data and not a sample: an array (m, 1), without dropout."""
+        return sigmoid(self.discriminator.fprop(x))
+
+    def value(self, x, z):
+        """V(D, G) of eq. 1, in nats, estimated on rows `x` (m, d) and `z` (m, nvis), without dropout: a 0-d array."""
+        D = self.discriminator
+        return -cross_entropy(D.fprop(x), 1) - cross_entropy(D.fprop(self.generator.fprop(z)), 0)
+
+
+def labels(a):
+    """The labels y of logits `a` (2m, 1): 1 for the m data rows, 0 for the m samples below them."""
+    y = xp.zeros_like(a)
+    y[:len(a) // 2] = 1
+    return y
+
+
+def on_top(x, samples):
+    """One minibatch (2m, d) for D: the data rows `x` (m, d), and below them as many samples."""
+    if x.shape != samples.shape:
+        raise ValueError(f"the data must be rows of {samples.shape[1]} numbers, shape (m, {samples.shape[1]}), "
+                         f"got shape {x.shape}")
+    if x.dtype != samples.dtype:
+        raise TypeError(f"the nets compute in {samples.dtype}, got {x.dtype}; "
+                        "convert the data with npgan.backend.asarray")
+    return xp.concatenate([x, samples])
+
+
+def discriminator_step(pair, rule_D, x):
+    """
+    One step of D up the gradient of V: `rule_D` moves the `pair`'s D by the data rows `x` (m, d) and m fresh samples.
+
+    The two sums of eq. 1 are one cross-entropy over 2m rows, labelled y = 1 for data and 0 for samples; twice its mean
+    is the paper's 1/m for each.
+    """
+    G, D = pair.generator, pair.discriminator
+    z = G.noise(len(x))
+    a = D.dropout_fprop(on_top(x, G.fprop(z)))
+    D.bprop(2 * cross_entropy_grad(a, labels(a)), inputs=False)         # ascend log D(x) + log(1 - D(G(z)))
+    rule_D.update(D)
+
+
+def generator_step(pair, rule_G, m, generator_loss=NonSaturating()):
+    """
+    One step of G down the gradient of `generator_loss`: `rule_G` moves the `pair`'s G by `m` fresh samples.
+
+    The gradient reaches G through D, which is held fixed: it is handed down through D's layers, but D's own gradients
+    are not even computed.
+    """
+    G, D = pair.generator, pair.discriminator
+    z = G.noise(m)
+    a = D.dropout_fprop(G.fprop(z))
+    G.bprop(D.bprop(generator_loss.grad(a), params=False), inputs=False)    # ascend log D(G(z)), Section 3
+    rule_G.update(G)
+
+
+def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generator_loss=NonSaturating(), callback=None):
+    """
+    Algorithm 1: minibatch stochastic gradient descent training of generative adversarial nets.
+
+    Parameters
+    ----------
+    pair : AdversaryPair
+    rule_G, rule_D : Momentum
+    data : function of m
+        Gives m examples from p_data(x), an array (m, d).
+    num_iterations : int
+    k : int
+        Steps of D before each step of G.
+    m : int
+        Minibatch size.
+    generator_loss : NonSaturating, Saturating or Blend
+        What G descends: -log D(G(z)) as in Section 3 and the experiments, or log(1 - D(G(z))) as Algorithm 1 has it.
+    callback : function of the number of iterations done, optional
+        Called after each iteration; a true answer ends the training.
+    """
+    positive_ints(num_iterations=num_iterations, k=k, m=m)
+    for player in (pair.generator, pair.discriminator):
+        player.enforce_norm_limits()
+    for iteration in range(1, num_iterations + 1):
+        for _ in range(k):
+            discriminator_step(pair, rule_D, data(m))
+        generator_step(pair, rule_G, m, generator_loss)
+        if callback is not None and callback(iteration):
+            break
+
+
+def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
+    """
+    The update of the released code: both players move at once, by their gradients at the same parameters.
+
+    One pass of m samples through D, its masks included, serves both; D descends C_D = -V/2 (a half that the paper does
+    not have), the mean cross-entropy over its 2m rows.
+
+    One backward pass through D serves both as well.  C_D and G's loss C_G see sample i only through its logit a_i, so
+
+        dC_D/dx_i = dC_D/da_i da_i/dx_i        dC_G/dx_i = dC_G/da_i da_i/dx_i
+
+    differ by one factor for the whole row, (dC_G/da_i)/(dC_D/da_i).  A floor keeps the latter from underflow; it adds
+    at most 1e-25 to a row of D's signal.
+
+    Parameters
+    ----------
+    pair, rule_G, rule_D, generator_loss
+        As in `algorithm_1`.
+    x : array (m, d)
+        Data rows; as many samples are drawn.
+    """
+    G, D = pair.generator, pair.discriminator
+    m = len(x)
+    a = D.dropout_fprop(on_top(x, G.fprop(G.noise(m))))
+    dC_D = cross_entropy_grad(a, labels(a))
+    on_samples = slice(m, None)
+    dC_D[on_samples] = xp.maximum(dC_D[on_samples], 1e-25)
+    dx = D.bprop(dC_D, inputs=on_samples)[on_samples]
+    G.bprop(dx * (generator_loss.grad(a[on_samples]) / dC_D[on_samples]), inputs=False)
+    rule_D.update(D)
+    rule_G.update(G)
+
+
+class SimultaneousSteps:
+    """
+    `simultaneous_step` for a training loop that hands out minibatches: each call is one step of both players.
+
+    Parameters
+    ----------
+    pair, rule_G, rule_D, generator_loss
+        As in `algorithm_1`.
+    """
+
+    def __init__(self, pair, rule_G, rule_D, *, generator_loss=NonSaturating()):
+        self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
+
+    def __call__(self, x):
+        simultaneous_step(self.pair, self.rule_G, self.rule_D, x, self.generator_loss)
+
+
+class SeparateSteps:
+    """
+    Algorithm 1's order for a training loop that hands out minibatches: a call is one step of D, every k-th also of G.
+
+    Parameters
+    ----------
+    pair, rule_G, rule_D, generator_loss
+        As in `algorithm_1`.
+    discriminator_steps : int
+        k.
+    """
+
+    state_names = "count",
+
+    def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_loss=NonSaturating()):
+        positive_ints(discriminator_steps=discriminator_steps)
+        self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
+        self.discriminator_steps, self.count = discriminator_steps, 0
+
+    def __call__(self, x):
+        discriminator_step(self.pair, self.rule_D, x)
+        self.count += 1
+        if self.count == self.discriminator_steps:
+            generator_step(self.pair, self.rule_G, len(x), self.generator_loss)
+            self.count = 0

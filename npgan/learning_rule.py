@@ -1,0 +1,146 @@
+"""Gradient descent with momentum, the paper's two schedules, and the average of a net over its updates."""
+from contextlib import contextmanager
+
+from npgan.backend import xp
+
+
+class Momentum:
+    """
+    Classical momentum: v <- mu v - epsilon dC/dtheta, theta <- theta + v, then the net's norm limits.
+
+    A rule serves one net, whose velocity v it keeps (v = 0 before the first update).
+
+    Parameters
+    ----------
+    learning_rate : float, > 0
+        epsilon; a plain attribute, which schedules change.
+    init_momentum : float in [0, 1)
+        mu; likewise, as `momentum`.
+    """
+
+    state_names = "learning_rate", "momentum", "velocity"
+
+    def __init__(self, learning_rate, init_momentum=0.):
+        if not learning_rate > 0:
+            raise ValueError(f"learning_rate must be > 0, got {learning_rate}")
+        if not 0 <= init_momentum < 1:
+            raise ValueError(f"init_momentum must be in [0, 1), got {init_momentum}")
+        self.learning_rate, self.momentum = learning_rate, init_momentum
+        self.net = self.velocity = None
+
+    def update(self, net):
+        """Move ``net.theta``, in place, by ``net.grad``."""
+        if self.net is not None and self.net is not net:
+            raise ValueError(f"this rule moves {self.net!r}, got {net!r}; give each net a rule of its own")
+        self.net, theta = net, net.theta
+        if self.velocity is None:
+            self.velocity = xp.zeros_like(theta)
+        self.velocity *= self.momentum
+        self.velocity -= self.learning_rate * net.grad
+        theta += self.velocity
+        net.enforce_norm_limits()
+
+
+class ExponentialDecay:
+    """
+    The learning rate after t updates, epsilon_t = max(epsilon_0 / decay_factor^t, min_lr); update t uses epsilon_{t-1}.
+
+    Parameters
+    ----------
+    rules : sequence of Momentum
+        The rules whose learning rates decay, each from where it stands now.
+    decay_factor : float, >= 1
+    min_lr : float
+    """
+
+    state_names = "init_lr", "count"
+
+    def __init__(self, rules, decay_factor, min_lr=0.):
+        if not decay_factor >= 1:
+            raise ValueError(f"decay_factor divides the learning rate and must be >= 1, got {decay_factor}")
+        self.rules, self.decay_factor, self.min_lr = list(rules), decay_factor, min_lr
+        self.init_lr = [rule.learning_rate for rule in self.rules]
+        self.count = 0
+
+    def on_update(self, train=None):
+        """Call after each update."""
+        self.count += 1
+        for rule, init_lr in zip(self.rules, self.init_lr):
+            rule.learning_rate = max(init_lr * self.decay_factor ** -self.count, self.min_lr)
+
+
+class MomentumAdjustor:
+    """
+    Momentum that grows linearly, from each rule's own to `final_momentum`, between two counts of monitoring.
+
+    The count is 1 at the monitoring before the first epoch, so with start 1 and saturate 250 epoch e trains with
+    mu_0 + (mu_1 - mu_0) min(1, (e - 1)/249).
+
+    Parameters
+    ----------
+    rules : sequence of Momentum
+    final_momentum : float in [0, 1)
+    start, saturate : int
+        The counts between which it grows; start = saturate is a jump.
+    """
+
+    state_names = "init_momentum", "count"
+
+    def __init__(self, rules, final_momentum, start, saturate):
+        if not 0 <= final_momentum < 1:
+            raise ValueError(f"final_momentum must be in [0, 1), got {final_momentum}")
+        if saturate < start:
+            raise ValueError(f"saturate must not come before start, got start {start} and saturate {saturate}")
+        self.rules, self.final_momentum, self.start, self.saturate = list(rules), final_momentum, start, saturate
+        self.init_momentum = [rule.momentum for rule in self.rules]
+        self.count = 0
+
+    def on_monitor(self, train=None):
+        """Call after each monitoring, the one before the first epoch included."""
+        self.count += 1
+        span = self.saturate - self.start
+        grown = min(1, max(0, self.count - self.start) / span) if span else float(self.count >= self.start)
+        for rule, init_momentum in zip(self.rules, self.init_momentum):
+            rule.momentum = init_momentum + grown * (self.final_momentum - init_momentum)
+
+
+class PolyakAverage:
+    """
+    The average of a net's parameters over its updates, in exponential form, kept beside theta and never fed back.
+
+    After t updates those of update s weigh decay^(t-s), normalised to sum 1: with w_t = (1 - decay)/(1 - decay^t)
+
+        average <- average + w_t (theta - average)
+
+    so that the average starts at the parameters of the first update, not at the initial ones.
+
+    Parameters
+    ----------
+    net : anything with a vector `theta`
+    decay : float in [0, 1)
+        .9999 averages over about the last 10,000 updates.
+    """
+
+    state_names = "count", "theta"
+
+    def __init__(self, net, decay):
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must be in [0, 1), got {decay}")
+        self.net, self.decay, self.count = net, decay, 0
+        self.theta = net.theta.copy()
+
+    def on_update(self, train=None):
+        """Call after each update."""
+        self.count += 1
+        weight = (1 - self.decay) / (1 - self.decay ** self.count)
+        self.theta += weight * (self.net.theta - self.theta)
+
+    @contextmanager
+    def applied(self):
+        """Within ``with average.applied():`` the net computes with the average; afterwards with its own parameters."""
+        own = self.net.theta.copy()
+        self.net.theta[...] = self.theta
+        try:
+            yield self.net
+        finally:
+            self.net.theta[...] = own

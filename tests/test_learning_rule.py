@@ -1,0 +1,269 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from differences import law, small_discriminator
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.layers import Linear
+from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.mlp import MLP
+
+pytestmark = pytest.mark.usefixtures("each_backend")
+
+
+def net_at(*theta, grad=0.):
+    """Something with a theta and a grad that a rule can move, and no norm limits."""
+    theta = asarray(theta)
+    return SimpleNamespace(theta=theta, grad=0 * theta + grad, enforce_norm_limits=lambda: None)
+
+
+def move(net, *theta):
+    """Put the net elsewhere, as an update does."""
+    net.theta[...] = asarray(theta)
+
+
+# Momentum
+
+@pytest.mark.usefixtures("float64")
+def test_momentum_by_hand():
+    """mu = 1/2, epsilon = 1/4, gradients 4, 4, 0, 0: steps of -1, -3/2, -3/4, -3/8; it coasts on without a gradient."""
+    net, rule = net_at(10., 20.), Momentum(.25, .5)
+    for gradient, expected in ((4, [9, 19]), (4, [7.5, 17.5]), (0, [6.75, 16.75]), (0, [6.375, 16.375])):
+        net.grad[...] = gradient
+        rule.update(net)
+        assert_array_equal(to_numpy(net.theta), expected)
+    assert_array_equal(to_numpy(rule.velocity), [-.375, -.375])
+    assert_array_equal(to_numpy(net.grad), 0)                               # which the rule only reads
+
+
+@pytest.mark.usefixtures("float64")
+def test_momentum_tends_to_steps_of_epsilon_over_one_minus_mu():
+    net, rule = net_at(0., grad=1.), Momentum(.1, .9)
+    for _ in range(400):
+        rule.update(net)
+    assert float(rule.velocity[0]) == pytest.approx(-1, rel=1e-12)
+
+
+def test_without_momentum_it_is_gradient_descent():
+    net, rule = net_at(1., grad=2.), Momentum(.125)
+    for expected in (.75, .5, .25):
+        rule.update(net)
+        assert float(net.theta[0]) == expected
+
+
+def test_changed_rates_hold_from_the_next_update():
+    net, rule = net_at(0., grad=1.), Momentum(1., .5)
+    rule.update(net)                                                        # v = -1
+    rule.learning_rate, rule.momentum = .5, .25
+    rule.update(net)                                                        # v = -1/4 - 1/2
+    assert float(net.theta[0]) == -1.75
+
+
+def test_update_moves_theta_in_place_and_keeps_its_precision():
+    rng = RandomStream(1)
+    net, rule = small_discriminator(rng), Momentum(np.float64(.1), np.float64(.5))
+    theta, W = net.theta, net.layers[1].W
+    net.grad[...] = rng.normal(net.grad.shape)
+    before = to_numpy(W).copy()
+    rule.update(net)
+    assert net.theta is theta and net.layers[1].W is W
+    assert (to_numpy(W) != before).all()
+    assert net.theta.dtype == net.grad.dtype == rule.velocity.dtype == "float32"
+
+
+@pytest.mark.usefixtures("float64")
+def test_norm_limits_follow_the_step_and_spare_the_velocity():
+    """From 0 by a step of (3, 4): a column of norm 5, put back to the limit 1; v and the bias keep the whole step."""
+    net = MLP([Linear(2, 1, 0., RandomStream(1), max_col_norm=1.)])
+    rule = Momentum(1.)
+    net.grad[...] = asarray([-3, -4, -7])
+    rule.update(net)
+    assert_allclose(to_numpy(net.theta), [.6 / 1.00000002, .8 / 1.00000002, 7], rtol=1e-15)
+    assert_array_equal(to_numpy(rule.velocity), [3, 4, 7])
+
+
+def test_a_rule_serves_one_net():
+    rule, net = Momentum(.1, .5), net_at(1., 2.)
+    rule.update(net)
+    rule.update(net)
+    with pytest.raises(ValueError, match="a rule of its own"):
+        rule.update(net_at(1., 2.))
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((0,), "learning_rate must be > 0, got 0"), ((-.1,), "learning_rate must be > 0, got -0.1"),
+    ((float("nan"),), "learning_rate must be > 0, got nan"), ((.1, 1), r"init_momentum must be in \[0, 1\), got 1"),
+    ((.1, -.5), r"init_momentum must be in \[0, 1\), got -0.5")])
+def test_bad_rates(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Momentum(*arguments)
+
+
+# The schedules
+
+def test_learning_rates_of_the_mnist_run():
+    rule = Momentum(.1)
+    decay = ExponentialDecay([rule], 1.000004, 1e-6)
+    assert rule.learning_rate == .1                                         # of update 1
+    decay.on_update()
+    assert rule.learning_rate == pytest.approx(.0999996000016, rel=1e-12)   # of update 2
+    decay.count = 499
+    decay.on_update()
+    assert .1 / rule.learning_rate == pytest.approx(1.002002, rel=1e-7)     # an epoch of 500 updates
+
+
+@pytest.mark.parametrize("init_lr, updates", [(.1, 2_878_238), (.05, 2_704_950), (.025, 2_531_663), (.004, 2_073_517)])
+def test_updates_until_the_floor(init_lr, updates):
+    rule = Momentum(init_lr)
+    decay = ExponentialDecay([rule], 1.000004, 1e-6)
+    decay.count = updates - 2
+    decay.on_update()
+    assert rule.learning_rate > 1e-6
+    decay.on_update()
+    assert rule.learning_rate == 1e-6
+    decay.on_update()
+    assert rule.learning_rate == 1e-6
+    decay.count = 10**9                                                     # nor does 1.000004^t overflow
+    decay.on_update()
+    assert rule.learning_rate == 1e-6
+
+
+def test_each_rule_decays_from_its_own_rate():
+    rules = Momentum(1.), Momentum(8.)
+    decay = ExponentialDecay(rules, 2., .5)
+    for expected in ((.5, 4), (.5, 2), (.5, 1), (.5, .5), (.5, .5)):
+        decay.on_update()
+        assert tuple(rule.learning_rate for rule in rules) == expected
+
+
+@pytest.mark.parametrize("decay_factor", [.99, 0, -1, float("nan")])
+def test_bad_decay_factor(decay_factor):
+    with pytest.raises(ValueError, match=f"must be >= 1, got {decay_factor}"):
+        ExponentialDecay([Momentum(.1)], decay_factor)
+
+
+def test_momentum_of_the_paper_s_epochs():
+    rule = Momentum(.1, .5)
+    adjustor = MomentumAdjustor([rule], .7, start=1, saturate=250)
+    of_epoch = {}
+    for epoch in range(1, 301):
+        adjustor.on_monitor()                                               # the first comes before the first epoch
+        of_epoch[epoch] = rule.momentum
+    assert [round(of_epoch[epoch], 6) for epoch in (1, 2, 125, 250, 300)] == [.5, .500803, .599598, .7, .7]
+    assert all(0 <= of_epoch[e + 1] - of_epoch[e] < .2 / 248 for e in range(1, 300))
+
+
+@pytest.mark.parametrize("start, expected", [(0, [.7, .7, .7]), (1, [.7, .7, .7]), (3, [.5, .5, .7])])
+def test_momentum_that_jumps(start, expected):
+    rule = Momentum(.1, .5)
+    adjustor, found = MomentumAdjustor([rule], .7, start, saturate=start), []
+    for _ in expected:
+        adjustor.on_monitor()
+        found.append(rule.momentum)
+    assert found == pytest.approx(expected)
+
+
+def test_momentum_waits_for_start():
+    rules = Momentum(.1, 0.), Momentum(.1, .8)                              # each from its own, up or down
+    adjustor, found = MomentumAdjustor(rules, .4, start=2, saturate=4), []
+    for _ in range(5):
+        adjustor.on_monitor()
+        found.append([rule.momentum for rule in rules])
+    assert_allclose(found, [[0, .8], [0, .8], [.2, .6], [.4, .4], [.4, .4]], atol=1e-15)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((1., 1, 250), r"final_momentum must be in \[0, 1\), got 1"), ((-.1, 1, 250), r"must be in \[0, 1\), got -0.1"),
+    ((.7, 5, 4), "saturate must not come before start, got start 5 and saturate 4")])
+def test_bad_momentum_schedule(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MomentumAdjustor([Momentum(.1)], *arguments)
+
+
+# The average
+
+@pytest.mark.usefixtures("float64")
+def test_average_by_hand():
+    """decay 1/2 over 8, 2, 1: 8, then (8/2 + 2)/(1/2 + 1) = 4, then (8/4 + 2/2 + 1)/(1/4 + 1/2 + 1) = 16/7."""
+    net = net_at(1000.)                                                     # where it starts does not count
+    average = PolyakAverage(net, .5)
+    for theta, expected in ((8, 8), (2, 4), (1, 16 / 7)):
+        move(net, theta)
+        average.on_update()
+        assert float(average.theta[0]) == pytest.approx(expected, rel=1e-14)
+        assert float(net.theta[0]) == theta                                 # never fed back
+
+
+@law
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=5), st.sampled_from([0., .5, .99, .99999]))
+def test_the_average_of_a_constant_is_that_constant(theta, decay):
+    """To the last bit, in single precision: the weights sum to 1 however many updates there are."""
+    net = net_at(*theta)
+    average = PolyakAverage(net, decay)
+    for _ in range(50):
+        average.on_update()
+    assert_array_equal(to_numpy(average.theta), to_numpy(net.theta))
+
+
+def test_the_average_lies_within_what_it_averages():
+    rng = RandomStream(1)
+    net = net_at(*np.zeros(100))
+    average = PolyakAverage(net, .9)
+    seen = []
+    for _ in range(30):
+        net.theta[...] = rng.normal((100,))
+        average.on_update()
+        seen.append(to_numpy(net.theta).copy())
+        assert (np.min(seen, axis=0) - 1e-6 <= to_numpy(average.theta)).all()
+        assert (to_numpy(average.theta) <= np.max(seen, axis=0) + 1e-6).all()
+    assert average.theta.dtype == "float32"
+
+
+def test_applied_is_lent_and_taken_back():
+    rng = RandomStream(1)
+    net, X = small_discriminator(rng), rng.normal((5, 4))
+    average = PolyakAverage(net, .5)
+    theta = net.theta
+    averaged = to_numpy(net.theta).copy()
+    average.on_update()
+    net.theta += rng.normal(theta.shape)
+    own, h = to_numpy(theta).copy(), to_numpy(net.fprop(X))
+    with average.applied() as lent:
+        assert lent is net and net.theta is theta
+        assert_array_equal(to_numpy(net.theta), averaged)
+        assert (to_numpy(net.fprop(X)) != h).any()
+    assert_array_equal(to_numpy(net.theta), own)
+    assert_array_equal(to_numpy(net.fprop(X)), h)
+
+    with pytest.raises(KeyError), average.applied():
+        raise KeyError
+    assert net.theta is theta
+    assert_array_equal(to_numpy(net.theta), own)
+    assert_array_equal(to_numpy(average.theta), averaged)
+
+
+def test_an_average_does_not_disturb_training():
+    def train(averaged):
+        rng = RandomStream(1)
+        net, rule = small_discriminator(rng), Momentum(.1, .5)
+        average = PolyakAverage(net, .9)
+        for _ in range(5):
+            net.grad[...] = rng.normal(net.grad.shape)
+            rule.update(net)
+            if averaged:
+                average.on_update()
+                with average.applied():
+                    pass
+        return to_numpy(net.theta)
+
+    assert_array_equal(train(averaged=True), train(averaged=False))
+
+
+@pytest.mark.parametrize("decay", [1, -.1, float("nan")])
+def test_bad_average(decay):
+    with pytest.raises(ValueError, match=rf"decay must be in \[0, 1\), got {decay}"):
+        PolyakAverage(net_at(1.), decay)
