@@ -1,0 +1,104 @@
+"""
+Data sets: rows of numbers with their labels and the shape of their pictures; one room for each set that is read.
+
+    >>> from npgan.datasets import digits
+    >>> train = digits.load("train")
+    >>> train.X.shape, train.shape
+    ((1197, 64), (8, 8))
+"""
+import math
+from numbers import Integral
+
+from npgan import backend
+from npgan.backend import xp
+
+
+class Dataset:
+    """
+    Rows to train on or to be judged by.
+
+    Parameters
+    ----------
+    X : array_like (n, d)
+        One example per row; finite.
+    y : array_like (n,) of int, optional
+        The examples' labels.
+    shape : tuple of int, optional
+        The shape of a row's picture: (h, w) grey; (h, w, 3), or (3, h, w) for three planes, in colour; (d,) by default.
+    name : str
+        What messages and pictures call it.
+
+    Attributes
+    ----------
+    X : backend array (n, d) of floatX
+    y : numpy int array (n,), or None
+    shape : tuple of int
+    name : str
+
+    Raises
+    ------
+    ValueError
+        If X, y and shape do not fit together or a value is NaN or infinite.
+    """
+
+    def __init__(self, X, y=None, shape=None, name="data"):
+        self.X, self.name = backend.asarray(X), name
+        if self.X.ndim != 2 or self.X.size == 0:
+            raise ValueError(f"X must be (rows, values of a row), neither of them 0, got the shape {self.X.shape}; "
+                             "flatten pictures with X.reshape(len(X), -1)")
+        if not (xp.isfinite(self.X.min()) and xp.isfinite(self.X.max())):
+            row = int(xp.argmin(xp.isfinite(self.X).all(axis=1)))
+            raise ValueError(f"X must be finite, got NaN or infinity first in row {row}; drop or mend such rows")
+
+        n, d = self.X.shape
+        self.shape = (d,) if shape is None else tuple(shape)
+        if math.prod(self.shape) != d:
+            raise ValueError(f"shape must hold the {d} values of a row, got {self.shape}")
+        self.y = None if y is None else backend.to_numpy(y)
+        if y is not None:
+            if self.y.shape != (n,) or self.y.dtype.kind not in "iu":
+                raise ValueError(f"y must be one whole number for each of the {n} rows, "
+                                 f"got the shape {self.y.shape} of {self.y.dtype}")
+            self.y = self.y.astype(int)
+
+    def __len__(self):
+        return len(self.X)
+
+    def minibatches(self, batch_size, rng=None):
+        """
+        One epoch: all rows once, cut in sequence; the last minibatch is short if need be.
+
+        Parameters
+        ----------
+        batch_size : int
+            Rows in a minibatch, 1 to n.
+        rng : RandomStream, optional
+            Draws a new order of the rows; None keeps theirs.
+
+        Returns
+        -------
+        iterator of backend arrays (batch_size, d)
+
+        Raises
+        ------
+        ValueError
+            For another batch_size.
+        """
+        n = len(self)
+        if not isinstance(batch_size, Integral) or not 1 <= batch_size <= n:
+            raise ValueError(f"batch_size must be an integer from 1 to the {n} rows of {self.name}, got {batch_size}")
+        starts = range(0, n, batch_size)
+        if rng is None:
+            return (self.X[i:i + batch_size] for i in starts)
+        order = xp.asarray(rng.permutation(n))
+        return (self.X[order[i:i + batch_size]] for i in starts)
+
+    def __repr__(self):
+        return f"<Dataset {self.name}: {len(self)} rows of {self.shape}>"
+
+
+def part(which, parts):
+    """What the dict `parts` holds for `which`, "train", "valid" or "test" say; ValueError if it has no such part."""
+    if which not in parts:
+        raise ValueError(f"which must be one of {', '.join(parts)}, got {which!r}")
+    return parts[which]

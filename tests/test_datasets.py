@@ -1,0 +1,383 @@
+"""Data sets: what their rows are, and what becomes of missing, damaged, lying or hostile files."""
+import gzip
+import hashlib
+import io
+import pickle
+import struct
+import tracemalloc
+import urllib.error
+import urllib.request
+import urllib.response
+from email.message import Message
+from http.client import IncompleteRead
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from npgan import backend
+from npgan.backend import RandomStream, to_numpy
+from npgan.datasets import Dataset, digits, files, mnist
+from npgan.datasets.files import DataError
+
+PARTS = "train", "valid", "test"
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Two folders of the user's and an empty cache, in place of those of whoever runs the tests."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.mkdir()
+    b.mkdir()
+    monkeypatch.setenv("NPGAN_DATA_PATH", f"{a}{files.os.pathsep}{b}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return a, b
+
+
+# Dataset
+
+def test_dataset_holds_backend_rows_and_numpy_labels(each_backend):
+    data = Dataset([[0, 1, 2, 3], [4, 5, 6, 7]], y=[1, 0], shape=(2, 2), name="two")
+    assert isinstance(data.X, type(backend.xp.zeros(1))) and data.X.dtype == backend.floatX
+    assert type(data.y) is np.ndarray
+    assert (len(data), data.shape, repr(data)) == (2, (2, 2), "<Dataset two: 2 rows of (2, 2)>")
+    assert Dataset(data.X).X is data.X                              # nothing is copied that need not be
+    assert (Dataset(data.X).shape, Dataset(data.X).y) == ((4,), None)
+
+
+@pytest.mark.parametrize("X, options, message", [
+    ([1., 2.], {}, r"got the shape \(2,\); flatten"),
+    (np.zeros((2, 2, 2)), {}, r"\(2, 2, 2\)"),
+    (np.zeros((0, 3)), {}, r"\(0, 3\)"),
+    ([[1., 2.], [np.nan, 0.]], {}, "NaN or infinity first in row 1"),
+    ([[1., 2.], [0., np.inf]], {}, "first in row 1"),
+    ([[1., -np.inf], [np.nan, 0.]], {}, "first in row 0"),
+    (np.zeros((2, 4)), {"shape": (3, 2)}, r"4 values of a row, got \(3, 2\)"),
+    (np.zeros((2, 4)), {"y": [1, 2, 3]}, r"2 rows, got the shape \(3,\)"),
+    (np.zeros((2, 4)), {"y": [.5, 1.]}, "float64"),
+])
+def test_dataset_refuses(X, options, message, each_backend):
+    with pytest.raises(ValueError, match=message):
+        Dataset(X, **options)
+
+
+@given(n=st.integers(1, 40), batch_size=st.integers(1, 40), seed=st.integers(0, 99))
+def test_minibatches_are_each_row_once_and_only_the_last_is_short(n, batch_size, seed):
+    batch_size = min(batch_size, n)
+    data = Dataset(np.arange(n)[:, None])
+    batches = list(data.minibatches(batch_size, RandomStream(seed)))
+    assert all(len(x) == batch_size for x in batches[:-1]) and 1 <= len(batches[-1]) <= batch_size
+    assert_array_equal(np.sort(np.concatenate(batches), axis=0), data.X)
+    assert_array_equal(np.concatenate(list(data.minibatches(batch_size))), data.X)
+
+
+def test_minibatches_draw_a_new_order_each_epoch_from_the_stream_alone(each_backend):
+    def epochs(seed):
+        rng = RandomStream(seed)
+        return [[to_numpy(x).ravel().tolist() for x in data.minibatches(30, rng)] for _ in range(2)]
+
+    data = Dataset(np.arange(100.)[:, None])
+    first, second = epochs(2014)
+    assert [len(x) for x in first] == [30, 30, 30, 10]
+    assert first != second
+    assert epochs(2014) == [first, second]
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 5, 2.5])
+def test_minibatches_refuse_at_once(batch_size):
+    with pytest.raises(ValueError, match=f"from 1 to the 4 rows of data, got {batch_size}"):
+        Dataset(np.zeros((4, 2))).minibatches(batch_size)
+
+
+# The digits
+
+def test_digits_are_the_1797_of_uci():
+    sets = [digits.load(which) for which in PARTS]
+    X, y = np.concatenate([to_numpy(s.X) for s in sets]), np.concatenate([s.y for s in sets])
+    assert [len(s) for s in sets] == [1197, 300, 300]
+    assert sets[0].shape == (8, 8) and sets[0].name == "digits train" and X.dtype == backend.floatX
+    assert (X.min(), X.max()) == (0, 1) and not (X * 16 % 1).any()
+    assert X.sum(dtype=float) * 16 == 561718                        # scikit-learn's load_digits().data.sum()
+    assert len(np.unique(X, axis=0)) == 1797                        # so no digit is in two sets
+    assert np.bincount(y).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    for s in sets:
+        assert np.abs(np.bincount(s.y) - np.bincount(y) * len(s) / 1797).max() < 1.5
+
+
+def test_digits_are_scikit_learns():
+    sklearn = pytest.importorskip("sklearn.datasets")
+    X, y = sklearn.load_digits(return_X_y=True)
+    sets = [digits.load(which) for which in PARTS]
+    ours = np.concatenate([np.c_[to_numpy(s.X) * 16, s.y] for s in sets])
+    theirs = np.c_[X, y]
+    assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
+
+
+@pytest.mark.parametrize("load", [digits.load, mnist.load])
+def test_unknown_part(load):
+    with pytest.raises(ValueError, match="which must be one of train, valid, test, got 'training'"):
+        load("training")
+
+
+def test_damaged_digits_are_named(folders):
+    path = folders[1] / "digits.npy"
+    path.write_bytes(bytes(116933))
+    with pytest.raises(DataError, match="116933 bytes with the MD5 sum ecfe.*, found 116933 bytes with") as error:
+        digits.load("train")
+    assert error.value.path == path
+
+
+def test_missing_digits(folders, monkeypatch):
+    monkeypatch.setattr(files, "find", lambda name: None)
+    with pytest.raises(DataError, match="put digits.npy, plain or as .gz, below a folder and name"):
+        digits.load("train")
+
+
+# MNIST
+
+def idx(array, magic=None, shape=None):
+    """The bytes of an IDX file, or of one that lies about its magic number or its shape."""
+    magic = magic or {3: 2051, 1: 2049}[array.ndim]
+    shape = shape or array.shape
+    return struct.pack(f">{1 + len(shape)}I", magic, *shape) + array.tobytes()
+
+
+def test_mnist_is_the_papers_split(folders, monkeypatch):
+    known = {}
+    for stem, n in [("train", 60000), ("t10k", 10000)]:
+        pictures = np.zeros((n, 28, 28), np.uint8)
+        pictures[:, 0, :4] = np.arange(n, dtype=">u4").view(np.uint8).reshape(n, 4)         # a picture tells its row
+        pictures[:, 27, 27] = 255
+        for kind, array in [("images-idx3", pictures), ("labels-idx1", (np.arange(n) % 10).astype(np.uint8))]:
+            data = idx(array)
+            known[f"mnist/{stem}-{kind}-ubyte"] = len(data), hashlib.md5(data).hexdigest()
+            (folders[0] / "mnist").mkdir(exist_ok=True)
+            (folders[0] / f"mnist/{stem}-{kind}-ubyte").write_bytes(data)
+    assert {name: size for name, (size, _) in known.items()} == {name: size for name, (size, _) in mnist.FILES.items()}
+    monkeypatch.setattr(mnist, "FILES", known)
+
+    for which, first, n in [("train", 0, 50000), ("valid", 50000, 10000), ("test", 0, 10000)]:
+        data = mnist.load(which)
+        assert data.X.shape == (n, 784) and data.X.dtype == backend.floatX and data.shape == (28, 28)
+        assert data.X[:, 783].min() == data.X.max() == 1
+        row = (to_numpy(data.X[:, :4]) * 255).round().astype(int) @ [2**24, 2**16, 2**8, 1]
+        assert_array_equal(row, np.arange(first, first + n))
+        assert_array_equal(data.y, np.arange(first, first + n) % 10)
+
+
+@pytest.mark.skipif(not all(map(files.find, mnist.FILES)), reason="MNIST is not in NPGAN_DATA_PATH")
+def test_real_mnist():
+    train, valid, test = map(mnist.load, PARTS)
+    mean = (5 * train.X.mean(dtype=float) + valid.X.mean(dtype=float)) / 6
+    assert mean == pytest.approx(.1306604762738429, abs=1e-8)       # the known mean of the 60,000
+    assert train.y[:5].tolist() == [5, 0, 4, 1, 9]
+    assert np.bincount(test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@given(shape=st.one_of(st.tuples(st.integers(0, 5)), st.tuples(*[st.integers(0, 5)] * 3)), data=st.data())
+def test_idx_reads_a_whole_file_and_no_part_of_one(shape, data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("idx") / "file"
+    array = np.arange(np.prod(shape, dtype=int), dtype=np.uint8).reshape(shape)
+    whole = idx(array)
+    path.write_bytes(whole)
+    assert_array_equal(mnist.read_idx(path), array)
+    path.write_bytes(whole[:data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(DataError):
+        mnist.read_idx(path)
+
+
+PICTURES = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+
+
+@pytest.mark.parametrize("data, expected, found", [
+    (b"", "magic number 2051", "0"),
+    (idx(PICTURES, magic=2052), "magic number 2051", "2052"),
+    (struct.pack("<4I", 2051, 3, 2, 2) + PICTURES.tobytes(), "magic number 2051", str(0x03080000)),     # little-endian
+    (idx(PICTURES)[:9], "16 + 3 x 0 x 0 bytes", "9 bytes"),
+    (idx(PICTURES)[:-1], "16 + 3 x 2 x 2 bytes", "27 bytes"),
+    (idx(PICTURES) + b"\0", "16 + 3 x 2 x 2 bytes", "29 bytes"),
+    (idx(PICTURES, shape=(4, 2, 2)), "16 + 4 x 2 x 2 bytes", "28 bytes"),
+    (idx(PICTURES, shape=(2**32 - 1,) * 3), "16 + 4294967295 x 4294967295 x 4294967295 bytes", "28 bytes"),
+    (idx(PICTURES, magic=2049), "8 + 3 bytes", "28 bytes"),
+])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_idx_refuses(data, expected, found, ending, tmp_path):
+    path = tmp_path / f"file{ending}"
+    path.write_bytes(gzip.compress(data) if ending else data)
+    with pytest.raises(DataError) as error:
+        mnist.read_idx(path)
+    assert error.value.path == path and expected in error.value.expected and found == error.value.found
+
+
+# Files
+
+def test_data_error_is_one_line_and_survives_a_process_boundary():
+    error = DataError("x.npy", "4 bytes", "3\nbytes", "fetch it again")
+    assert str(error) == "x.npy: expected 4 bytes, found 3 bytes; fetch it again"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_find_goes_through_the_folders_in_order(folders):
+    a, b = folders
+    assert files.places()[:2] == [a, b] and files.places()[-1] == files.cache()
+    files.cache().mkdir(parents=True)
+    for path in (files.cache() / "x", b / "x.gz", b / "x", a / "x.gz"):
+        path.touch()
+        assert files.find("x") == path
+    (a / "x").mkdir()                                               # a folder is no file
+    assert files.find("x") == a / "x.gz"
+    assert files.find("y") is None
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[:-1], lambda data: data[:12], lambda data: b"", lambda data: b"<html>" + data,
+    lambda data: data[:20] + bytes([data[20] ^ 1]) + data[21:], lambda data: data + b"more",
+    lambda data: data[:10] + b"\xff" + data[11:],
+])
+def test_read_refuses_a_damaged_gz(damage, tmp_path):
+    whole = bytes(range(256))
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(whole))
+    assert files.read(path, 256, hashlib.md5(whole).hexdigest()) == whole
+    path.write_bytes(damage(gzip.compress(whole)))
+    with pytest.raises(DataError):
+        files.read(path, 256, hashlib.md5(whole).hexdigest())
+
+
+@pytest.mark.parametrize("name", ["none", "none.gz", "."])
+def test_read_refuses_what_is_no_file(name, tmp_path):
+    with pytest.raises(DataError, match="unreadable"):
+        files.read(tmp_path / name, 10)
+
+
+def test_gzip_bomb_is_harmless(tmp_path):
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(bytes(50_000_000), 1))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="at most 1000 bytes, found more"):
+        files.read(path, 1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_replacing_is_all_or_nothing(tmp_path):
+    path = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt), files.replacing(path) as stream:
+        stream.write(b"half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+    with files.replacing(path) as slow, files.replacing(path) as quick:         # as two processes would
+        slow.write(b"slow")
+        quick.write(b"quick")
+    assert path.read_bytes() == b"slow" and list(tmp_path.iterdir()) == [path]
+
+
+# Fetching
+
+PAGE = bytes(range(200))
+KNOWN = {"set/page": (200, hashlib.md5(PAGE).hexdigest()), "set/other": (1, "0")}
+MIRRORS = "https://one.invalid/", "https://two.invalid/"
+
+
+class Endless(io.RawIOBase):
+    """A response that never ends, of bytes that unpack to nothing."""
+
+    def read1(self, n):
+        return gzip.compress(b"")
+
+
+def raises(error):
+    def response():
+        raise error
+    return response
+
+
+BAD = {
+    "404": raises(urllib.error.HTTPError(MIRRORS[0], 404, "Not Found", Message(), io.BytesIO())),
+    "no network": raises(urllib.error.URLError("Name or service not known")),
+    "time-out": raises(TimeoutError("timed out")),
+    "broken off": raises(IncompleteRead(b"")),
+    "not gzip": lambda: io.BytesIO(b"<html>moved</html>"),
+    "nothing": io.BytesIO,
+    "truncated": lambda: io.BytesIO(gzip.compress(PAGE)[:-9]),
+    "too short": lambda: io.BytesIO(gzip.compress(PAGE[:-1])),
+    "other bytes": lambda: io.BytesIO(gzip.compress(PAGE[::-1])),
+    "a bomb": lambda: io.BytesIO(gzip.compress(bytes(10**6))),
+    "endless": Endless,
+}
+
+
+def contents(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_fetch_goes_on_to_the_next_mirror(bad, folders, monkeypatch):
+    asked = []
+
+    def open_url(url):
+        asked.append(url)
+        return bad() if url.startswith(MIRRORS[0]) else io.BytesIO(gzip.compress(PAGE))
+
+    monkeypatch.setattr(files, "open_url", open_url)
+    path = files.fetch("set/page", KNOWN, MIRRORS)
+    assert asked == [mirror + "page.gz" for mirror in MIRRORS]
+    assert path == files.find("set/page") and contents(files.cache()) == [path]
+    assert files.read(path, *KNOWN["set/page"]) == PAGE
+
+
+@pytest.mark.parametrize("bad, reason", [
+    ("404", "HTTP Error 404: Not Found"), ("no network", "Name or service not known"), ("time-out", "timed out"),
+    ("not gzip", "gave unreadable data"), ("other bytes", "gave 200 bytes with"), ("a bomb", "gave more"),
+    ("endless", "gave more"),
+])
+def test_fetch_says_why_and_what_to_put_where(bad, reason, folders, monkeypatch):
+    monkeypatch.setattr(files, "open_url", lambda url: BAD[bad]())
+    with pytest.raises(DataError) as error:
+        files.fetch("set/page", KNOWN, MIRRORS)
+    message = str(error.value)
+    assert message.count(reason) == 2 and "\n" not in message
+    assert message.endswith("; put set/page, set/other, plain or as .gz, below a folder and name that folder "
+                            "in NPGAN_DATA_PATH")
+    assert all(str(place) in message for place in files.places())
+    assert not contents(files.cache())
+
+
+def test_fetch_gives_up_on_a_mirror_that_drips(folders, monkeypatch):
+    monkeypatch.setattr(files, "open_url", lambda url: io.BytesIO(gzip.compress(PAGE)))
+    monkeypatch.setattr(files, "DEADLINE", -1)
+    with pytest.raises(DataError, match="gave only"):
+        files.fetch("set/page", KNOWN, MIRRORS)
+
+
+def test_fetch_without_a_cache_to_write_to(folders, monkeypatch):
+    files.cache().parent.touch()                                    # a file where the folder should be
+    monkeypatch.setattr(files, "open_url", lambda url: io.BytesIO(gzip.compress(PAGE)))
+    with pytest.raises(DataError, match="Not a directory"):
+        files.fetch("set/page", KNOWN, MIRRORS)
+
+
+def test_mnist_without_network_names_its_four_files(folders, monkeypatch):
+    monkeypatch.setattr(files, "open_url", lambda url: BAD["no network"]())
+    with pytest.raises(DataError) as error:
+        mnist.load("test")
+    assert all(name in error.value.remedy for name in mnist.FILES)
+
+
+def test_only_https_is_opened(monkeypatch):
+    class Redirecting(urllib.request.BaseHandler):
+        def https_open(self, request):
+            headers = Message()
+            headers["Location"] = "http://localhost/"
+            response = urllib.response.addinfourl(io.BytesIO(), headers, request.full_url, 302)
+            response.msg = "Found"
+            return response
+
+    with pytest.raises(urllib.error.URLError, match="unknown url type: http"):
+        files.open_url("http://localhost/")
+    monkeypatch.setattr(urllib.request, "HTTPSHandler", Redirecting)
+    with pytest.raises(urllib.error.URLError, match="unknown url type: http"):
+        files.open_url("https://localhost/")

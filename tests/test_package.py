@@ -1,0 +1,38 @@
+"""The package as a whole: what importing it brings in, what it carries with it, how its tree is laid out."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import npgan
+
+PACKAGE = Path(npgan.__file__).parent
+TREE = PACKAGE.parent
+
+
+def python(code, cwd):
+    """What a fresh interpreter in another folder prints, with no data folder of the user's."""
+    environment = {**os.environ, "PYTHONPATH": str(TREE), "NPGAN_DATA_PATH": ""}
+    run = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def test_only_the_viewer_imports_matplotlib(tmp_path):
+    paths = [path.relative_to(TREE) for pattern in ("*.py", "datasets/*.py") for path in sorted(PACKAGE.glob(pattern))]
+    rooms = {".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__"} - {"npgan.viewer"}
+    assert {"npgan.backend", "npgan.datasets.digits"} < rooms
+    assert python(f"import sys, {', '.join(rooms)}; print('matplotlib' in sys.modules)", tmp_path) == "False"
+
+
+def test_digits_are_found_from_anywhere(tmp_path):
+    assert python("from npgan.datasets import digits; print(len(digits.load('train')))", tmp_path) == "1197"
+
+
+@pytest.mark.skipif(not (TREE / "setup.py").is_file(), reason="not a source tree")
+def test_tree_holds_what_it_should():
+    found = {path.name for path in TREE.iterdir() if not path.name.startswith(".")}
+    left = {"build", "__pycache__", *(name for name in found if name.endswith(".egg-info"))}
+    assert found - left == {"setup.py", "README.rst", "LICENSE", "npgan", "examples", "tests", "data"}
