@@ -1,0 +1,245 @@
+"""
+Saving a run so that it goes on bit for bit, and a trained generator so that it draws samples.
+
+A checkpoint is a file of `npgan.archive`.  Its header has ``run``, what the script says (layers with their constructor
+arguments, noise prior, data set and its checksum, batch size, seeds, settings), and ``streams`` and ``state``, how far
+streams, schedules and counts have come.  Its arrays are ``theta_g``, ``theta_d`` and those of the state, such as
+``rule_G.velocity``.  The state is what each part of the run (the `Train`, its step, a rule, an extension) lists in its
+`state_names`: attributes that are numbers, strings, lists and dicts of those, or arrays.
+"""
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from npgan import backend
+from npgan.adversarial import AdversaryPair, Generator
+from npgan.archive import CheckpointError, blaming, read, write
+from npgan.backend import RandomStream, to_numpy, xp
+from npgan.description import Saved, build, describe, difference, settings
+from npgan.layer import positive_ints
+from npgan.learning_rule import PolyakAverage
+
+
+class Checkpoint:
+    """
+    What `load` found in a file; the nets it makes compute in the backend's floatX.
+
+    Their parameters are the `PolyakAverage` of the saved net if there was one, or its own if `average` is False.  `rng`
+    draws noise and dropout's masks, by default ``RandomStream(2014)``.  Any of them raises a `CheckpointError` if the
+    file does not hold such a net.
+
+    Parameters
+    ----------
+    path : path
+    header : dict
+        As at the top of this room; ``header["note"]`` is what `save_generator` was told.
+    arrays : dict of numpy array
+        Not writable.
+    """
+
+    def __init__(self, path, header, arrays):
+        self.path, self.header, self.arrays = path, header, arrays
+
+    def generator(self, average=True, rng=None):
+        """The `Generator`, ready to sample."""
+        rng = rng or RandomStream(2014)
+        with blaming(self.path):
+            saved = self.header["run"]["generator"]
+            return Generator(self._net(saved["mlp"], "theta_g", average, rng), saved["noise"], rng)
+
+    def discriminator(self, average=True, rng=None):
+        """The discriminator, an `MLP`."""
+        with blaming(self.path):
+            if "discriminator" not in self.header["run"]:
+                raise ValueError("a generator alone")
+            return self._net(self.header["run"]["discriminator"], "theta_d", average, rng or RandomStream(2014))
+
+    def pair(self, average=True, rng=None):
+        """Both, an `AdversaryPair`."""
+        rng = rng or RandomStream(2014)
+        return AdversaryPair(self.generator(average, rng), self.discriminator(average, rng))
+
+    def _net(self, description, name, average, rng):
+        theta = self.arrays[self.header["averages"].get(name, name) if average else name]
+        net = build(description, Saved(theta), rng)
+        net.theta[...] = backend.asarray(theta).reshape(net.theta.shape)
+        return net
+
+
+class Saving:
+    """
+    Saves the run after its epochs, as an extension of `Train`; no extension with `state_names` may come after it.
+
+    Parameters
+    ----------
+    path : path
+        Replaced each time.
+    every : int
+        Epochs from one time to the next; an extension that stops the training is a time, too.
+    """
+
+    def __init__(self, path, every=1):
+        positive_ints(every=every)
+        self.path, self.every = Path(path), every
+        if not self.path.parent.is_dir():
+            raise ValueError(f"there is no folder {self.path.parent} for {self.path.name}; make it, or choose another")
+
+    def on_monitor(self, train):
+        """Save, if the epoch is one of every `every`, but not before training."""
+        later = train.extensions[train.extensions.index(self):]
+        missed = [type(extension).__name__ for extension in later if hasattr(extension, "state_names")]
+        if missed:
+            raise ValueError(f"Saving would miss what {', '.join(missed)} does after it; put Saving last")
+        if train.updates and (train.epoch % self.every == 0 or train.stop):
+            save(self.path, train)
+            train.checkpoint = str(self.path)
+
+
+def save(path, train):
+    """
+    Write all that a run needs to go on bit for bit; between epochs, as `Saving` does.
+
+    On CuPy the streams go on from new places (see `RandomStream.state`), here and in a run restored from the file.
+
+    Parameters
+    ----------
+    path : path
+        Replaced by the whole checkpoint or, whatever fails, left as it was.
+    train : Train
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    G, D, parts = train.step.pair.generator, train.step.pair.discriminator, stateful(train)
+    state = {f"{name}.{attribute}": getattr(part, attribute)
+             for name, part in parts.items() for attribute in part.state_names}
+    arrays = {name: to_numpy(value) for name, value in state.items() if hasattr(value, "shape")}
+    averages = {theta: f"{name}.theta" for theta, nets in (("theta_g", (G, G.mlp)), ("theta_d", (D,)))
+                for name, part in parts.items() if isinstance(part, PolyakAverage) and part.net in nets}
+    header = {"run": describe_run(train), "averages": averages, "streams": [stream.state for stream in streams(train)],
+              "state": {name: value for name, value in state.items() if name not in arrays}}
+    write(path, header, {"theta_g": to_numpy(G.theta), "theta_d": to_numpy(D.theta), **arrays})
+
+
+def save_generator(path, generator, theta=None, dtype="float16", note=None):
+    """
+    Write a trained generator alone, small enough to hand on.
+
+    Parameters
+    ----------
+    path : path
+    generator : Generator
+    theta : array, optional
+        Parameters in place of its own, such as ``average.theta``.
+    dtype : "float16", "float32" or "float64"
+        What they are rounded to; float16 has 11 bits of precision.
+    note : dict, optional
+        How it came about, in plain numbers and strings: command, seed, epochs, log-likelihood.
+
+    Raises
+    ------
+    ValueError
+        If theta is of another size, or too large for `dtype`.
+    OSError
+        If the file cannot be written.
+    """
+    theta = to_numpy(generator.theta if theta is None else theta)
+    if theta.shape != generator.theta.shape:
+        raise ValueError(f"theta must be of shape {generator.theta.shape}, got {theta.shape}")
+    largest = np.abs(theta).max()
+    if not largest <= np.finfo(dtype).max:
+        raise ValueError(f"parameters of magnitudes up to {largest:g} do not fit into {dtype}; choose a wider dtype")
+    write(path, {"run": {"generator": describe(generator)}, "averages": {}, "note": note},
+          {"theta_g": theta.astype(dtype)})
+
+
+def load(path):
+    """
+    Read a file that `save` or `save_generator` wrote, trusting nothing in it.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, damaged or no checkpoint.
+    """
+    return Checkpoint(path, *read(path))
+
+
+def restore(path, train):
+    """
+    Put a saved run back into a `Train` built in the same way: its `main_loop` goes on as if it had never stopped.
+
+    Parameters
+    ----------
+    path : path
+    train : Train
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, or its run has other layers, data, seeds, extensions or settings.
+    """
+    saved = load(path)
+    with blaming(path):
+        if "state" not in saved.header:
+            raise ValueError("a generator alone")
+        clash = difference(saved.header["run"], describe_run(train))
+        if clash:
+            where, there, here = clash
+            raise CheckpointError(path, f"{where} = {here!r} as in this run", f"{there!r}",
+                                  "build this run as the saved one was built, or save it under another name")
+        values = {**saved.header["state"], **saved.arrays}
+        state = [(part, attribute, values[f"{name}.{attribute}"])
+                 for name, part in stateful(train).items() for attribute in part.state_names]
+        for theta, net in (("theta_g", train.step.pair.generator), ("theta_d", train.step.pair.discriminator)):
+            net.theta[...] = xp.asarray(values[theta]).reshape(net.theta.shape)
+        for part, attribute, value in state:
+            setattr(part, attribute, xp.array(value) if hasattr(value, "shape") else value)
+        for stream, place in zip(streams(train), saved.header["streams"]):
+            stream.state = place
+    train.checkpoint = str(path)
+
+
+def streams(train):
+    """The random streams of a run, each once."""
+    return list(dict.fromkeys([train.rng, *train.step.pair.streams]))
+
+
+def stateful(train):
+    """What has `state_names`, by the name that a checkpoint gives it."""
+    step = train.step
+    extensions = [extension for extension in train.extensions if hasattr(extension, "state_names")]
+    parts = {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
+             **{f"extensions[{i}]": extension for i, extension in enumerate(extensions)}}
+    return {name: part for name, part in parts.items() if hasattr(part, "state_names")}
+
+
+def describe_run(train):
+    """What a run and its checkpoint must have in common, in JSON's terms."""
+    step, dataset = train.step, train.dataset
+    return json.loads(json.dumps({
+        "floatX": str(step.pair.generator.theta.dtype),
+        "generator": describe(step.pair.generator), "discriminator": describe(step.pair.discriminator),
+        "dataset": {"name": dataset.name, "rows": len(dataset), "shape": dataset.shape, "sha256": checksum(dataset)},
+        "batch_size": train.batch_size, "seeds": [stream.seed for stream in streams(train)],
+        "step": settings(step), "generator_loss": settings(step.generator_loss),
+        "extensions": [settings(part) for name, part in stateful(train).items() if name.startswith("extensions")]}))
+
+
+@lru_cache(maxsize=1)
+def checksum(dataset):
+    """The SHA-256 sum of the bytes of X."""
+    return hashlib.sha256(np.ascontiguousarray(to_numpy(dataset.X))).hexdigest()

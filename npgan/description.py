@@ -1,0 +1,61 @@
+"""What checkpoints say of nets and runs, in JSON's terms: enough to make the nets anew, and to tell two runs apart."""
+import math
+
+from npgan import backend
+from npgan.adversarial import Generator
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.mlp import MLP
+
+KINDS = {kind.__name__: kind for kind in (Linear, RectifiedLinear, Sigmoid, Maxout, Dropout)}       # of layers
+
+
+def describe(net):
+    """What `build` needs to make a layer, an MLP or a generator's `mlp` like `net`."""
+    if isinstance(net, Generator):
+        return {"mlp": describe(net.mlp), "noise": net.prior}
+    if isinstance(net, MLP):
+        return {"kind": "MLP", "layers": [describe(layer) for layer in net.layers]}
+    return {"kind": type(net).__name__, **{name: getattr(net, name) for name in net.argument_names}}
+
+
+def build(description, weights, rng):
+    """The layer of a `description`; it draws its weights from the stream `weights`, dropout's masks from `rng`."""
+    arguments = dict(description)
+    kind = arguments.pop("kind")
+    if kind == "MLP":
+        return MLP([build(layer, weights, rng) for layer in arguments["layers"]])
+    if kind not in KINDS:
+        raise ValueError(f"a layer {kind}, none of {', '.join(KINDS)}; add its class to npgan.description.KINDS")
+    drawn = {"irange": 0., "rng": weights} if KINDS[kind].param_names else {"rng": rng} if kind == "Dropout" else {}
+    return KINDS[kind](**arguments, **drawn)
+
+
+class Saved:
+    """Stands for the stream that draws weights: hands out those of a saved `theta`, and no more than there are."""
+
+    def __init__(self, theta):
+        self.theta = theta
+
+    def uniform(self, low, high, shape):
+        """The next of them, an array of `shape`, whatever `low` and `high` say."""
+        size = math.prod(shape)
+        W, self.theta = self.theta[:size], self.theta[size:]
+        return backend.asarray(W).reshape(shape)
+
+
+def settings(part):
+    """The class of a `part` of the run, and those of its numbers and strings that do not change in training."""
+    return {"kind": type(part).__name__,
+            **{name: value for name, value in vars(part).items()
+               if isinstance(value, (int, float, str)) and name not in getattr(part, "state_names", ())}}
+
+
+def difference(there, here, where=""):
+    """The first place, below `where`, at which JSON values `there` and `here` differ, with both; None if none does."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        inner = ((there.get(key), here.get(key), f"{where}.{key}".lstrip(".")) for key in {**there, **here})
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        inner = ((*both, f"{where}[{i}]") for i, both in enumerate(zip(there, here)))
+    else:
+        return None if there == here else (where, there, here)
+    return next(filter(None, (difference(*each) for each in inner)), None)

@@ -1,0 +1,345 @@
+"""Checkpoints: a run goes on as if never stopped, and no damaged or foreign file passes for one."""
+import errno
+import io
+import json
+import os
+import zipfile
+
+import numpy as np
+import pytest
+from differences import small_discriminator, small_generator
+from numpy.testing import assert_allclose, assert_array_equal
+
+from npgan import archive, backend, checkpoint, description
+from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
+from npgan.backend import RandomStream, to_numpy
+from npgan.checkpoint import CheckpointError, Saving
+from npgan.costs import Saturating
+from npgan.datasets import Dataset
+from npgan.layer import Layer
+from npgan.layers import Linear, RectifiedLinear
+from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.mlp import MLP
+from npgan.monitor import Monitor
+from npgan.train import Train
+
+pytestmark = pytest.mark.usefixtures("each_backend")
+on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what only the file decides
+
+DATA = np.random.RandomState(2014).uniform(size=(25, 4))            # 3 updates an epoch
+
+
+def separate_steps(*players):
+    return SeparateSteps(*players, discriminator_steps=2)
+
+
+class Run:
+    """A small `Train` with everything that a run can have, some of it changed; it saves to `path` after each epoch."""
+
+    def __init__(self, path, order=SimultaneousSteps, seed=1, data=DATA, decay=.9, batch_size=10, average=True, **nets):
+        noise, masks = RandomStream([seed, 1]), RandomStream([seed, 2])
+        G = nets.get("generator", small_generator)(noise)
+        D = nets.get("discriminator", small_discriminator)(masks, .5)
+        rules = Momentum(.1, .5), Momentum(.1, .5)
+        self.average = PolyakAverage(G, decay)
+        schedules = [ExponentialDecay(rules, 1.01, .01), MomentumAdjustor(rules, .7, start=1, saturate=4)]
+        self.monitor = Monitor({"train": Dataset(data)}, batch_size=7)
+        self.train = Train(order(AdversaryPair(G, D), *rules), Dataset(data), batch_size, RandomStream([seed, 3]),
+                           [self.monitor, *schedules, *[self.average][:average], Saving(path)])
+        self.generator, self.main_loop = G, self.train.main_loop
+
+
+def contents(path):
+    """All of a checkpoint but the times."""
+    saved = checkpoint.load(path)
+    state = saved.header["state"]
+    del state["train.seconds"], state["extensions[0].history"]["training_seconds_this_epoch"]
+    return saved.header["streams"], state, {name: array.tobytes() for name, array in saved.arrays.items()}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """The checkpoint of a run of two epochs, and that run."""
+    run = Run(tmp_path / "run.npz")
+    run.main_loop(2)
+    return tmp_path / "run.npz", run
+
+
+@pytest.mark.parametrize("order", [SimultaneousSteps, separate_steps])
+def test_a_restored_run_goes_on_as_if_it_had_never_stopped(order, tmp_path):
+    undisturbed, stopped, restored = tmp_path / "undisturbed.npz", tmp_path / "stopped.npz", tmp_path / "restored.npz"
+    Run(undisturbed, order).main_loop(4)
+    Run(stopped, order).main_loop(1)                # in the midst of the two steps of D, if they are separate
+    run = Run(restored, order)
+    checkpoint.restore(stopped, run.train)
+    assert (run.train.epoch, run.train.updates, run.train.checkpoint) == (1, 3, str(stopped))
+    run.main_loop(4)
+    assert contents(restored) == contents(undisturbed)
+    assert run.monitor.history["epoch"] == [0, 1, 2, 3, 4]
+
+
+def test_a_loaded_pair_computes_what_the_saved_one_did(saved):
+    path, run = saved
+    x, pair = backend.asarray(DATA), run.train.step.pair
+    loaded = checkpoint.load(path).pair(average=False, rng=RandomStream(7))
+    pair.generator.rng = RandomStream(7)
+    assert_array_equal(to_numpy(loaded.discriminate(x)), to_numpy(pair.discriminate(x)))
+    assert_array_equal(to_numpy(loaded.generator.sample(5)), to_numpy(pair.generator.sample(5)))
+
+
+def test_a_loaded_generator_has_the_averaged_parameters(saved):
+    path, run = saved
+    run.generator.rng = RandomStream(7)
+    with run.average.applied():
+        samples = to_numpy(run.generator.sample(5))
+    assert_array_equal(to_numpy(checkpoint.load(path).generator(rng=RandomStream(7)).sample(5)), samples)
+
+
+def test_a_generator_travels_alone_in_half_precision(tmp_path):
+    path, G = tmp_path / "generator.npz", small_generator(RandomStream(1), "spherical")
+    checkpoint.save_generator(path, G, note={"epochs": 3, "log-likelihood": [225., 2.]})
+    loaded = checkpoint.load(path)
+    copy = loaded.generator(rng=RandomStream(7))
+    G.rng = RandomStream(7)
+    assert loaded.header["note"] == {"epochs": 3, "log-likelihood": [225., 2.]}
+    assert loaded.arrays["theta_g"].dtype == "float16" and copy.theta.dtype == backend.floatX
+    assert_allclose(to_numpy(copy.theta), to_numpy(G.theta), rtol=2**-11)
+    assert_allclose(to_numpy(copy.sample(5)), to_numpy(G.sample(5)), atol=.005)
+
+
+def test_a_generator_is_saved_with_other_parameters_if_they_fit(tmp_path):
+    path, G = tmp_path / "generator.npz", small_generator(RandomStream(1))
+    checkpoint.save_generator(path, G, theta=G.theta * 2, dtype="float32")
+    assert_array_equal(to_numpy(checkpoint.load(path).generator().theta), to_numpy(G.theta) * 2)
+    with pytest.raises(ValueError, match=r"theta must be of shape \(44,\), got \(3,\)"):
+        checkpoint.save_generator(path, G, theta=G.theta[:3])
+    with pytest.raises(ValueError, match="do not fit into float16; choose a wider dtype"):
+        checkpoint.save_generator(path, G, theta=G.theta * 1e6)
+
+
+def test_nets_within_nets_are_saved(tmp_path):
+    rng = RandomStream(1)
+    inner = MLP([Linear(3, 5, 1., rng, max_col_norm=.7), RectifiedLinear(5, 5, 1., rng, left_slope=.1)])
+    G = Generator(MLP([inner, Linear(5, 4, 1., rng)]), "gaussian", rng)
+    checkpoint.save_generator(tmp_path / "generator.npz", G)
+    assert repr(checkpoint.load(tmp_path / "generator.npz").generator().mlp) == repr(G.mlp)
+
+
+class Times(Layer):
+    """A layer of one's own, without parameters."""
+
+    argument_names = ("factor",)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def fprop(self, state_below):
+        return self.factor * state_below
+
+
+def test_a_layer_of_ones_own_joins_by_its_class(tmp_path, monkeypatch):
+    path, rng = tmp_path / "generator.npz", RandomStream(1)
+    G = Generator(MLP([Times(2), Linear(3, 4, 1., rng)]), "gaussian", RandomStream(7))
+    checkpoint.save_generator(path, G, dtype="float32")
+    with pytest.raises(CheckpointError, match="a layer Times, none of Linear.*add its class to npgan.description"):
+        checkpoint.load(path).generator()
+    monkeypatch.setitem(description.KINDS, "Times", Times)
+    assert_array_equal(to_numpy(checkpoint.load(path).generator(rng=RandomStream(7)).sample(5)), to_numpy(G.sample(5)))
+
+
+def test_saving_skips_the_time_before_training_and_epochs_between(tmp_path):
+    path, run = tmp_path / "run.npz", Run(tmp_path / "run.npz")
+    run.train.extensions[-1] = Saving(path, every=2)
+    run.main_loop(1)
+    assert not path.exists() and run.train.checkpoint is None
+    run.main_loop(3)
+    assert checkpoint.load(path).header["state"]["train.epoch"] == 2 and run.train.checkpoint == str(path)
+
+
+def test_saving_refuses_what_would_not_work(tmp_path):
+    run = Run(tmp_path / "run.npz")
+    run.train.extensions.append(run.monitor)
+    with pytest.raises(ValueError, match="miss what Monitor does after it; put Saving last"):
+        run.main_loop(1)
+    with pytest.raises(ValueError, match="there is no folder"):
+        Saving(tmp_path / "nowhere" / "run.npz")
+
+
+def wider(rng):
+    return Generator(MLP([RectifiedLinear(3, 6, 1., rng), Linear(6, 4, 1., rng)]), "gaussian", rng)
+
+
+@on_numpy
+@pytest.mark.parametrize("changes, message", [
+    ({"generator": wider}, r"expected generator.mlp.layers\[0\].dim = 6 as in this run, found 5"),
+    ({"generator": lambda rng: small_generator(rng, "uniform")}, "generator.noise = 'uniform' .* found 'gaussian'"),
+    ({"discriminator": lambda rng, p: small_discriminator(rng, .8)}, r"layers\[0\].include_prob = 0.8 .* found 0.5"),
+    ({"data": DATA[:20]}, "dataset.rows = 20 as in this run, found 25"),
+    ({"data": DATA / 2}, "dataset.sha256 = "),
+    ({"batch_size": 5}, "batch_size = 5 as in this run, found 10"),
+    ({"seed": 2}, r"seeds\[0\]\[0\] = 2 as in this run, found 1"),
+    ({"order": separate_steps}, "step.kind = 'SeparateSteps' as in this run, found 'SimultaneousSteps'"),
+    ({"order": lambda *players: SimultaneousSteps(*players, generator_loss=Saturating())},
+     "generator_loss.kind = 'Saturating'"),
+    ({"decay": .99}, r"extensions\[3\].decay = 0.99 as in this run, found 0.9"),
+    ({"average": False}, r"extensions = .* as in this run, found .*PolyakAverage"),
+])
+def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path):
+    other = Run(tmp_path / "other.npz", **changes)
+    before = to_numpy(other.generator.theta).copy()
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.restore(saved[0], other.train)
+    assert_array_equal(to_numpy(other.generator.theta), before)
+    assert other.train.updates == 0
+
+
+@on_numpy
+def test_a_generator_alone_is_no_run(tmp_path):
+    path, run = tmp_path / "generator.npz", Run(tmp_path / "run.npz")
+    checkpoint.save_generator(path, run.generator)
+    for use in (lambda: checkpoint.restore(path, run.train), checkpoint.load(path).pair):
+        with pytest.raises(CheckpointError, match="found a generator alone"):
+            use()
+
+
+# Damaged files
+
+@on_numpy
+def test_no_length_of_a_truncated_file_passes(saved):
+    path, _ = saved
+    whole = path.read_bytes()
+    for length in [*range(0, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(CheckpointError):
+            checkpoint.load(path)
+
+
+@on_numpy
+def test_a_flipped_bit_is_noticed_or_harmless(saved):
+    path, _ = saved
+    whole, before, rng, noticed = path.read_bytes(), contents(path), np.random.RandomState(2014), 0
+    for bit in rng.randint(8 * len(whole), size=300):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert contents(path) == before
+        except CheckpointError:
+            noticed += 1
+    assert noticed > 250
+
+
+def forged(path, compression=zipfile.ZIP_STORED, header=(), **entries):
+    """The file at `path` with other entries, or other values in its header, and sums that agree with them."""
+    with zipfile.ZipFile(path) as file:
+        data = {entry.filename: file.read(entry) for entry in file.infolist()}
+    old = json.loads(archive.parse(data.pop("header.npy")).tobytes())
+    data.update({f"{name}.npy": entry for name, entry in entries.items()})
+    try:
+        old["sha256"] = archive.digest({name[:-4]: archive.parse(entry) for name, entry in data.items()})
+    except ValueError:
+        pass                                                    # what is no array has no sum
+    with zipfile.ZipFile(path, "w", compression) as file:
+        file.writestr("header.npy", npy(np.frombuffer(json.dumps({**old, **dict(header)}).encode(), np.uint8)))
+        for name, entry in data.items():
+            file.writestr(name, entry)
+
+
+def npy(array, **header):
+    """The bytes of an .npy file, with some of its header forged."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {**np.lib.format.header_data_from_array_1_0(array), **header})
+    return stream.getvalue() + array.tobytes()
+
+
+def lone_layer(kind, noise="uniform", **arguments):
+    """What a header says of a run whose generator has this one layer."""
+    return {"generator": {"noise": noise, "mlp": {"kind": "MLP", "layers": [{"kind": kind, **arguments}]}}}
+
+
+def pickled():
+    stream = io.BytesIO()
+    np.save(stream, np.array([print, None]), allow_pickle=True)
+    return stream.getvalue()
+
+
+@on_numpy
+@pytest.mark.parametrize("forgery, message", [
+    ({"theta_g": pickled()}, "of object"),
+    ({"theta_g": npy(np.zeros(44, "f4"), shape=(10**12,))}, r"\(1000000000000,\) of float32 in 304 bytes"),
+    ({"theta_g": npy(np.zeros(44, "f4"), shape=(-4, -11))}, "whole checkpoint"),
+    ({"theta_g": npy(np.zeros(3, "f4"))}, "cannot reshape array of size 3 into shape"),
+    ({"theta_g": b"no array"}, "magic"),
+    ({"compression": zipfile.ZIP_DEFLATED}, "compressed entries"),
+    ({"header": {"version": 2}}, "expected version 1 of the format, found version 2; open it with npgan 0"),
+    ({"header": {"sha256": "0"}}, "another SHA-256 sum"),
+    ({"header": {"run": {}}}, "generator"),
+    ({"header": {"run": lone_layer("Linear", nvis=10**6, dim=10**6)}}, "cannot reshape array of size 44"),
+    ({"header": {"run": lone_layer("Linear", nvis=10, dim=3)}}, "cannot reshape array of size 44"),
+    ({"header": {"run": lone_layer("Linear", nvis=10, dim="4")}}, "dim must be a whole number >= 1, got '4'"),
+    ({"header": {"run": lone_layer("Linear", nvis=10, dim=4, mode=1)}}, "unexpected keyword argument 'mode'"),
+    ({"header": {"run": lone_layer("System")}}, "a layer System, none of Linear,"),
+    ({"header": {"run": lone_layer("Linear", "grey", nvis=10, dim=4)}}, "noise must be one of uniform"),
+])
+def test_a_forged_file_is_refused(saved, forgery, message, tmp_path):
+    path, _ = saved
+    forged(path, **forgery)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(path).generator(average=False)
+    with pytest.raises(CheckpointError):
+        checkpoint.restore(path, Run(tmp_path / "other.npz").train)
+
+
+@on_numpy
+@pytest.mark.parametrize("state", [{}, {"train.epoch": 1}, [], None, "train"])
+def test_a_state_that_is_not_there_is_missed(saved, state, tmp_path):
+    path, _ = saved
+    forged(path, header={"state": state})
+    with pytest.raises(CheckpointError):
+        checkpoint.restore(path, Run(tmp_path / "other.npz").train)
+
+
+@on_numpy
+def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere.npz: expected a whole checkpoint .*No such file"):
+        checkpoint.load(tmp_path / "nowhere.npz")
+    np.savez(tmp_path / "other.npz", theta=np.zeros(3))
+    with pytest.raises(CheckpointError, match="header"):
+        checkpoint.load(tmp_path / "other.npz")
+    np.savez(tmp_path / "other.npz", header=np.frombuffer(b"{]", np.uint8))
+    with pytest.raises(CheckpointError, match="JSONDecodeError"):
+        checkpoint.load(tmp_path / "other.npz")
+
+
+# Writing that fails
+
+def full(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@on_numpy
+@pytest.mark.parametrize("target, name", [(os, "replace"), (os, "fsync"), (zipfile.ZipFile, "open")])
+def test_a_write_that_fails_leaves_the_file_before(saved, monkeypatch, target, name):
+    path, run = saved
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(target, name, full)
+        with pytest.raises(OSError, match="cannot write the checkpoint .*run.npz .No space left on device"):
+            run.main_loop(3)
+    assert os.listdir(path.parent) == ["run.npz"] and path.read_bytes() == before
+    run.main_loop(4)
+    assert checkpoint.load(path).header["state"]["train.epoch"] == 4
+
+
+@on_numpy
+def test_a_disk_that_refuses_half_way_leaves_the_file_before(saved):
+    resource = pytest.importorskip("resource")
+    path, run = saved
+    before, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        with pytest.raises(OSError, match="cannot write the checkpoint .*run.npz .File too large"):
+            run.main_loop(3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert os.listdir(path.parent) == ["run.npz"] and path.read_bytes() == before
