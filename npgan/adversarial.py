@@ -79,7 +79,8 @@ class Generator:
 
     def sample(self, m):
         """`m` independent samples, an array (m, dim): one forward pass, no Markov chain (Section 1)."""
-        return self.mlp.fprop(self.noise(m))
+        positive_ints(m=m)
+        return xp.concatenate([self.mlp.fprop(self.noise(min(1000, m - start))) for start in range(0, m, 1000)])
 
 
 class AdversaryPair:

@@ -1,6 +1,7 @@
 """Gradient descent with momentum, the paper's two schedules, and the average of a net over its updates."""
 from contextlib import contextmanager
 
+from npgan import backend
 from npgan.backend import xp
 
 
@@ -35,9 +36,11 @@ class Momentum:
         self.net, theta = net, net.theta
         if self.velocity is None:
             self.velocity = xp.zeros_like(theta)
-        self.velocity *= self.momentum
-        self.velocity -= self.learning_rate * net.grad
-        theta += self.velocity
+        for part in backend.blocks(theta.size):
+            v = self.velocity[part]
+            v *= self.momentum
+            v -= self.learning_rate * net.grad[part]
+            theta[part] += v
         net.enforce_norm_limits()
 
 
@@ -133,7 +136,8 @@ class PolyakAverage:
         """Call after each update."""
         self.count += 1
         weight = (1 - self.decay) / (1 - self.decay ** self.count)
-        self.theta += weight * (self.net.theta - self.theta)
+        for part in backend.blocks(self.theta.size):
+            self.theta[part] += weight * (self.net.theta[part] - self.theta[part])
 
     @contextmanager
     def applied(self):
