@@ -1,0 +1,495 @@
+import re
+
+import numpy as np
+import pytest
+from differences import small_generator, small_pair
+from numpy.testing import assert_array_equal
+
+from npgan import backend, costs
+from npgan.adversarial import AdversaryPair
+from npgan.backend import RandomStream, asarray, to_numpy, xp
+from npgan.costs import cross_entropy, cross_entropy_grad, squared_error, squared_error_grad
+from npgan.gradient_check import check
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.mlp import MLP
+
+pytestmark = pytest.mark.usefixtures("each_backend", "float64")
+
+
+class Affine:
+    """A stranger's layer: params without names, grads made anew, bprop without options."""
+
+    def __init__(self, rng, nvis=4, dim=4):
+        self.W, self.b = rng.normal((nvis, dim)), rng.normal((dim,))
+        self.params = [self.W, self.b]
+
+    def fprop(self, x):
+        self.x = x
+        return xp.matmul(x, self.W) + self.b
+
+    def bprop(self, dh):
+        self.grads = [xp.matmul(self.x.T, dh), dh.sum(axis=0)]
+        return xp.matmul(dh, self.W.T)
+
+
+class Rectifier(Affine):
+    def fprop(self, x):
+        z = super().fprop(x)
+        self.on = z > 0
+        return z * self.on
+
+    def bprop(self, dh):
+        return super().bprop(dh * self.on)
+
+
+class Maxout2(Affine):
+    """The greater of the first and the second half of the units."""
+
+    def __init__(self, rng, nvis=4, dim=4):
+        super().__init__(rng, nvis, 2 * dim)
+
+    def fprop(self, x):
+        z = super().fprop(x)
+        dim = len(self.b) // 2
+        self.first = z[:, :dim] >= z[:, dim:]
+        return xp.maximum(z[:, :dim], z[:, dim:])
+
+    def bprop(self, dh):
+        return super().bprop(xp.concatenate([dh * self.first, dh * ~self.first], axis=1))
+
+
+STRANGERS = [Affine, Rectifier, Maxout2]
+
+
+# The planted faults
+
+class ForgetsDh(Rectifier):
+    def bprop(self, dh):
+        return super().bprop(xp.ones_like(dh))
+
+
+class UsesDhTwice(Rectifier):
+    def bprop(self, dh):
+        return super().bprop(dh * dh)
+
+
+class MissesTheBias(Affine):
+    def bprop(self, dh):
+        dx = super().bprop(dh)
+        self.grads[1] = xp.zeros_like(self.b)
+        return dx
+
+
+class MissesTheMask(Rectifier):
+    def bprop(self, dh):
+        return Affine.bprop(self, dh)
+
+
+class MissesTheScale(Dropout):
+    def bprop(self, dh, **wanted):
+        return super().bprop(dh, **wanted) / self.scale
+
+
+class RoutesToTheLoser(Maxout2):
+    def bprop(self, dh):
+        self.first = ~self.first
+        return super().bprop(dh)
+
+
+class TransposesW(Affine):
+    def bprop(self, dh):
+        super().bprop(dh)
+        return xp.matmul(dh, self.W)
+
+
+class TransposesTheGradient(Affine):
+    def bprop(self, dh):
+        dx = super().bprop(dh)
+        self.grads[0] = self.grads[0].T
+        return dx
+
+
+class DropsTheInputGradient(Affine):
+    def bprop(self, dh):
+        super().bprop(dh)
+
+
+class ChangesItsArgument(Rectifier):
+    def bprop(self, dh):
+        dh *= self.on
+        return Affine.bprop(self, dh)
+
+
+class ChangesItsInput(Affine):
+    def fprop(self, x):
+        x -= 1.
+        return super().fprop(x)
+
+
+class ChangesItsParameters(Affine):
+    def bprop(self, dh):
+        dx = super().bprop(dh)
+        self.b -= .1 * self.grads[1]
+        return dx
+
+
+class AddsToTheGradients(Affine):
+    def bprop(self, dh):
+        before = getattr(self, "grads", [0., 0.])
+        dx = super().bprop(dh)
+        self.grads = [g + old for g, old in zip(self.grads, before)]
+        return dx
+
+
+class IsTwiceTooGreat(Affine):
+    def bprop(self, dh):
+        return super().bprop(2 * dh)
+
+
+class FlattensTheGradient(Affine):
+    def bprop(self, dh):
+        dx = super().bprop(dh)
+        self.grads[0] = self.grads[0].ravel()
+        return dx
+
+
+def divides_by_m_twice(a, y):
+    return cross_entropy_grad(a, y) / len(a)
+
+
+def on(layer):
+    return lambda rng: (layer(rng), rng.normal((5, 4)))
+
+
+FAULTS = {                          # what to check, and what the report says of it
+    "forgets dh": (on(ForgetsDh), "Wrong: input 0, W, b: not linear in dh, as twice dh gives it 1 times."),
+    "uses dh twice": (on(UsesDhTwice), "Wrong: input 0, W, b: not linear in dh, as twice dh gives it 4 times."),
+    "misses the bias": (on(MissesTheBias), "Wrong: b: 0 where the slope is not."),
+    "misses the mask": (on(MissesTheMask), " slopes"),
+    "misses dropout's scale": (on(lambda rng: MissesTheScale(.8, rng=rng)),
+                               "Wrong: input 0: right up to a constant factor of 0.8."),
+    "divides by m twice": (lambda rng: ((cross_entropy, divides_by_m_twice), rng.normal((5, 1)), 1.),
+                           "Wrong: input 0: right up to a constant factor of 0.2."),
+    "routes to the wrong piece": (on(RoutesToTheLoser), " slopes"),
+    "transposes W": (on(TransposesW), "Wrong: input 0: 20 of 20 slopes."),
+    "transposes a gradient": (on(TransposesTheGradient), "Wrong: W: transposed."),
+    "drops the input gradient": (on(DropsTheInputGradient), "Wrong: input 0: no gradient."),
+    "changes its argument": (on(ChangesItsArgument), "Wrong: bprop changes its argument dh."),
+    "changes its input": (on(ChangesItsInput), "Wrong: fprop changes its input."),
+    "changes its parameters": (on(ChangesItsParameters), "Wrong: bprop changes the parameters."),
+    "adds to the gradients": (on(AddsToTheGradients), "Wrong: bprop adds to the gradients, which it should overwrite."),
+    "is right up to a constant": (on(IsTwiceTooGreat), "Wrong: input 0, W, b: right up to a constant factor of 2."),
+    "gives another shape": (on(FlattensTheGradient), "Wrong: W: a gradient of shape (16,) for an array of (4, 4)."),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_catches_and_names(fault):
+    make, words = FAULTS[fault]
+    report = check(*make(RandomStream(2014)))
+    assert not report.ok
+    assert words in report.sentence
+
+
+def test_points_at_the_wrong_entry():
+    layer = Affine(RandomStream(1))
+    bprop, wrong = layer.bprop, asarray(np.array([1., 1., 1.5, 1.]))
+
+    def bprop_wrong_in_b_2(dh):
+        dx = bprop(dh)
+        layer.grads[1] = layer.grads[1] * wrong
+        return dx
+
+    layer.bprop = bprop_wrong_in_b_2
+    report = check(layer, RandomStream(2).normal((5, 4)))
+    assert report.worst.array == "b" and report.worst.index == (2,)
+    assert report.worst.analytic == pytest.approx(1.5 * report.worst.numeric)
+    assert report.sentence == "Wrong: b: 1 of 4 slopes."
+
+
+@pytest.mark.parametrize("factor, ok", [(1 + 1e-5, False), (1 + 1e-7, True)])
+def test_tolerance_is_what_it_says(factor, ok):
+    layer = Affine(RandomStream(1))
+    bprop = layer.bprop
+    layer.bprop = lambda dh: bprop(factor * dh)
+    assert check(layer, RandomStream(2).normal((5, 4))).ok == ok
+    assert not check(layer, RandomStream(2).normal((5, 4)), tolerance=1e-8).ok
+
+
+# What it takes
+
+@pytest.mark.parametrize("layer", STRANGERS)
+def test_takes_a_strangers_layer(layer):
+    report = check(layer(RandomStream(1)), RandomStream(2).normal((5, 4)))
+    assert report.ok, report
+    assert [row.name for row in report.rows] == ["input 0", "W", "b"]
+
+
+def test_takes_several_inputs():
+    class Product:
+        params = grads = ()
+
+        def fprop(self, x, y):
+            self.x, self.y = x, y
+            return x * y
+
+        def bprop(self, dh):
+            return dh * self.y, dh * self.x
+
+    rng = RandomStream(1)
+    report = check(Product(), rng.normal((3, 2)), rng.normal((3, 2)))
+    assert report.ok and [row.name for row in report.rows] == ["input 0", "input 1"]
+
+
+def test_takes_a_net_with_dropout_and_names_its_arrays():
+    rng = RandomStream(1)
+    net = MLP([Dropout(.8, rng=rng), RectifiedLinear(4, 6, 1., rng), Maxout(6, 3, 2, 1., rng, init_bias=.1),
+               Dropout(.5, rng=rng), Sigmoid(3, 2, 1., rng)])
+    report = check(net, rng.normal((5, 4)))
+    assert report.ok, report
+    assert [row.name for row in report.rows] == ["input 0", "h0.W", "h0.b", "h1.W", "h1.b", "y.W", "y.b"]
+    assert all(len(row.index) == np.prod(row.shape) for row in report.rows)
+
+
+@pytest.mark.parametrize("loss", [costs.NonSaturating, costs.Saturating, costs.Blend])
+def test_takes_a_generator_loss(loss):
+    assert check(loss(), 3 * RandomStream(1).normal((6, 1))).ok
+
+
+def test_takes_a_cost_beside_its_gradient():
+    rng = RandomStream(1)
+    a, y = rng.normal((6, 1)), rng.uniform(0., 1., (6, 1))
+    assert check((cross_entropy, cross_entropy_grad), a, y).ok
+    assert check((squared_error, squared_error_grad), a, y).ok
+    assert not check((cross_entropy, squared_error_grad), a, y).ok
+
+
+def test_takes_the_pair():
+    rng = RandomStream(1)
+    report = check(small_pair(rng, include_prob=.8), rng.normal((6, 4)), rng.normal((5, 3)))
+    assert report.ok, report
+    assert [row.name for row in report.rows] == [
+        "z", "G.h0.W", "G.h0.b", "G.y.W", "G.y.b", "x", "D.h0.W", "D.h0.b", "D.y.W", "D.y.b"]
+
+
+def test_a_fault_in_d_shows_in_gs_gradient():
+    class MissesTheMaskOfD(RectifiedLinear):
+        def bprop(self, dh, **wanted):
+            return Linear.bprop(self, dh, **wanted)
+
+    rng = RandomStream(1)
+    G, D = small_generator(rng), MLP([MissesTheMaskOfD(4, 5, 1., rng), Linear(5, 1, 1., rng)])
+    report = check(AdversaryPair(G, D), rng.normal((6, 4)), rng.normal((6, 3)))
+    assert {row.name for row in report.rows if not row.ok} >= {"z", "G.h0.W", "x", "D.h0.W"}
+    assert {row.name for row in report.rows if row.ok} >= {"D.y.W", "D.y.b"}
+
+
+def test_leaves_everything_as_it_was(each_backend):
+    rng = RandomStream(1)
+    net, X = MLP([Dropout(.5, rng=rng), RectifiedLinear(4, 3, 1., rng)]), rng.normal((5, 4))
+    X[0] = 0.
+    theta, inputs, state = net.theta.copy(), X.copy(), rng.state
+    assert check(net, X).rows[2].kink.any()
+    assert_array_equal(to_numpy(net.theta), to_numpy(theta))
+    assert_array_equal(to_numpy(X), to_numpy(inputs))
+    if each_backend == "numpy":                             # elsewhere even reading the state moves the stream
+        assert rng.state == state
+
+
+def test_a_large_array_is_covered_at_a_bounded_cost():
+    passes = []
+
+    class Counts(Affine):
+        def fprop(self, x):
+            passes.append(1)
+            return super().fprop(x)
+
+    layer, X = Counts(RandomStream(1), 100, 100), RandomStream(2).normal((2, 100))
+    report = check(layer, X, max_entries=10)
+    assert report.ok and len(passes) < 3 * 4 * (8 + 10) + 10
+    assert [len(row.index) for row in report.rows] == [18, 18, 18]
+
+    bprop = layer.bprop                                     # wrong in 1 of 10,000 entries
+
+    def bprop_wrong_in_W_70_30(dh):
+        dx = bprop(dh)
+        layer.grads[0][70, 30] += .1
+        return dx
+
+    layer.bprop = bprop_wrong_in_W_70_30
+    worst = check(layer, X, max_entries=10).worst
+    assert worst.array == "W" and worst.index.startswith("direction") and worst.error > 1e-6
+
+
+# Kinks
+
+class Bend:
+    """h = max(0, x - at); what bprop takes for its slope at the kink is `there`."""
+
+    params = grads = ()
+
+    def __init__(self, at=0., there=0.):
+        self.at, self.there = at, there
+
+    def fprop(self, x):
+        self.x = x - self.at
+        return xp.maximum(self.x, 0)
+
+    def bprop(self, dh):
+        return dh * xp.where(self.x == 0, self.there, self.x > 0)
+
+
+@pytest.mark.parametrize("there, ok", [(0., True), (.3, True), (1., True), (1.1, False), (-.1, False), (np.nan, False)])
+def test_on_a_kink_any_subgradient_is_right(there, ok):
+    report = check(Bend(there=there), asarray(np.array([[-1., 0., 2.]])))
+    row, = report.rows
+    assert report.ok == ok
+    assert_array_equal(row.kink, [False, True, False])
+    assert ("1 of them on a kink" if ok else "no subgradient on a kink") in report.sentence
+
+
+@pytest.mark.parametrize("distance", [1e-6, -1e-6, 3e-7])
+def test_steps_that_cross_a_kink_are_shortened(distance):
+    x = asarray(np.array([[.5 + distance]]))
+    report = check(Bend(at=.5), x)
+    assert report.ok and not report.rows[0].kink.any()
+
+
+@pytest.mark.parametrize("distance", [1e-6, -1e-6, 3e-7])
+def test_no_kink_nearby_excuses_a_fault(distance):
+    class Wrong(Bend):
+        def bprop(self, dh):
+            return super().bprop(dh) + .5 * dh              # between the slopes to the left and to the right
+
+    report = check(Wrong(at=.5), asarray(np.array([[.5 + distance]])))
+    assert not report.ok and not report.rows[0].kink.any()
+
+
+def test_curvature_is_no_kink():
+    class Steep(Bend):
+        def fprop(self, x):
+            self.h = xp.tanh(2e4 * x)
+            return self.h
+
+        def bprop(self, dh):
+            return dh * 2e4 * (1 - self.h * self.h)
+
+    report = check(Steep(), asarray(np.array([[0., 1e-5, -4e-5, 1e-4]])))
+    assert report.ok, report
+    assert not report.rows[0].kink.any()
+
+
+@pytest.mark.parametrize("there, ok", [(0., True), (.7, True), (1.5, True), (1.6, False), (-.1, False)])
+def test_where_kinks_meet_any_of_their_sides_are_right(there, ok):
+    """Two rectifiers at 0: the slopes are 1/2 and 1, but bprop finds 0 with both off, or 3/2 with both on."""
+    class Both:
+        def __init__(self):
+            self.params = [xp.zeros((1, 1), "float64"), xp.zeros((1, 1), "float64")]
+
+        def fprop(self, x):
+            b, c = self.params
+            return xp.maximum(x + b, 0) - xp.maximum(c - x, 0) / 2
+
+        def bprop(self, dh):
+            self.grads = [0 * dh, 0 * dh]
+            return dh * there
+
+    report = check(Both(), xp.zeros((1, 1), "float64"))
+    assert report.ok == ok and report.rows[0].kink.all()
+
+
+def random_net(random, rng):
+    """One or two layers of one or two units, half of the nets without biases, and an input that may have a row of 0."""
+    nvis = width = int(random.integers(1, 4))
+    layers, biased = [], random.integers(2)
+    for _ in range(random.integers(1, 3)):
+        dim, pieces = (int(n) for n in random.integers(1, 3, 2))
+        kind = [Linear, RectifiedLinear, Sigmoid, Maxout][random.integers(4)]
+        sizes = (dim, pieces) if kind is Maxout else (dim,)
+        if random.random() < .3:
+            layers.append(Dropout(.5, rng=rng))
+        layers.append(kind(width, *sizes, 1., rng, init_bias=biased * rng.normal((int(np.prod(sizes)),))))
+        width = dim
+    X = rng.normal((2, nvis))
+    X[0] *= float(random.random() < .9)
+    return MLP(layers), X
+
+
+def test_does_not_cry_wolf(each_backend):
+    """1,000 right nets (on the stand-in, which is slow, 50), some on kinks."""
+    random, kinks = np.random.default_rng(2014), 0
+    for seed in range(50 if each_backend == "strict" else 1000):
+        report = check(*random_net(random, RandomStream(seed)))
+        assert report.ok, f"net {seed}\n{report}"
+        kinks += sum(row.kink.sum() for row in report.rows)
+    assert kinks > 0
+
+
+# Precision, refusals, what is shown
+
+def test_float32_is_warned_of_and_shows_gross_faults():
+    backend.use(floatX="float32")
+    rng = RandomStream(1)
+    net, X = MLP([RectifiedLinear(4, 5, 1., rng), Sigmoid(5, 3, 1., rng)]), rng.normal((5, 4))
+    with pytest.warns(UserWarning, match="float64"):
+        report = check(net, X)
+    assert report.ok and report.tolerance == 1e-2, report
+    for fault in "forgets dh", "misses the mask", "transposes W", "is right up to a constant":
+        with pytest.warns(UserWarning, match="float64"):
+            assert not check(*FAULTS[fault][0](RandomStream(2014))).ok
+
+
+def test_slopes_that_rounding_drowns_are_named():
+    rng = RandomStream(1)
+    net = MLP([Linear(2, 2, irange=1e-15, rng=rng), Linear(2, 2, 1., rng, init_bias=1.)])
+    net.layers[1].W *= 1e-12
+    report = check(net, rng.normal((3, 2)))
+    assert report.ok
+    assert [row.verdict for row in report.rows] == ["too small", "too small", "too small", "too small", "ok"]
+    assert report.sentence.endswith("; rounding drowns those of input 0, h0.W, h0.b, y.W.")
+
+
+@pytest.mark.parametrize("thing, inputs, error, words", [
+    (lambda rng: object(), [1.], TypeError, "has no fprop, no bprop, no params"),
+    (lambda rng: small_generator(rng), [1.], TypeError, "has no params"),
+    (lambda rng: Affine(rng), ["1"], TypeError, "input 0 must be an array of floats, got str"),
+    (lambda rng: small_pair(rng), [], TypeError, "on x and z, got 0 inputs"),
+])
+def test_refuses(thing, inputs, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        check(thing(RandomStream(1)), *inputs)
+
+
+def test_refuses_what_it_cannot_repeat():
+    class Noisy(Affine):
+        def fprop(self, x):
+            return super().fprop(x) + noise.normal((5, 4))
+
+    noise = RandomStream(3)
+    with pytest.raises(ValueError, match="two forward passes .* differ"):
+        check(Noisy(RandomStream(1)), RandomStream(2).normal((5, 4)))
+    layer = Noisy(RandomStream(1))
+    layer.rng = noise
+    assert check(layer, RandomStream(2).normal((5, 4))).ok
+
+
+def test_prints_a_table_and_a_sentence():
+    """C = a^2 at a = 3, y = 0: dC/da = 6, and a gradient that forgets the 2 says 3."""
+    a = asarray(np.array([[3.]]))
+    header, row, sentence = str(check((lambda a, y: squared_error(a, y), lambda a, y: a - y), a, 0.)).split("\n")
+    assert header.split() == ["array", "checked", "error", "worst", "at", "analytic", "numeric", "kinks"]
+    assert row.split() == ["input", "0", "1", "of", "1", "5.0e-01", "[0,", "0]", "3", "6", "0", "WRONG"]
+    assert sentence == "Wrong: input 0: right up to a constant factor of 0.5."
+    assert str(check((squared_error, squared_error_grad), a, 0.)).endswith("Right: 1 slopes agree to 1e-06.")
+
+
+def test_plots_each_array(tmp_path):
+    rng = RandomStream(1)
+    report = check(MissesTheMask(rng), rng.normal((5, 4)))
+    figure = report.plot(tmp_path / "errors.png")
+    axes, = figure.axes
+    assert (tmp_path / "errors.png").read_bytes().startswith(b"\x89PNG")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["input 0", "W", "b"]
+    assert axes.get_yscale() == "log"
+    drawn = sum(len(line.get_xdata()) for line in axes.lines if line.get_marker() == ".")
+    assert drawn == sum(len(row.index) for row in report.rows)
