@@ -1,0 +1,200 @@
+"""What is measured of a running game: the authors' monitoring channels, with their two swapped names put right."""
+import warnings
+from contextlib import ExitStack, nullcontext
+
+from npgan import backend, parzen
+from npgan.backend import xp
+from npgan.costs import cross_entropy
+from npgan.layer import positive_ints
+from npgan.layers import sigmoid
+
+SATURATED = 1e-3                                        # D(x) nearer than this to 0 or 1 leaves no slope to speak of
+
+
+class Monitor:
+    """
+    Records the channels of `measure` on whole data sets, as an extension of `Train`.
+
+    Its noise and masks come from streams of its own, so training goes the same way with it or without.  It warns of a D
+    that was as good as 0 or 1 on all rows from one measurement to the next.
+
+    Parameters
+    ----------
+    datasets : dict of Dataset
+        By the name that prefixes their channels, such as "valid".
+    seed : int
+        Of the monitor's random streams.
+    batch_size : int
+        Rows measured at a time, in the set's order; a channel is the mean over batches, weighted by their rows.
+    every : int
+        Epochs from one measurement to the next; the first comes before training.
+
+    Attributes
+    ----------
+    history : dict of list of float
+        The channels; "epoch" tells after which epoch each value was measured.
+    """
+
+    state_names = "history",
+
+    def __init__(self, datasets, seed=2014, batch_size=100, every=1):
+        positive_ints(batch_size=batch_size, every=every)
+        self.datasets, self.seed, self.batch_size, self.every = dict(datasets), seed, batch_size, every
+        self.history = {}
+
+    def on_monitor(self, train):
+        """Measure, if the epoch is one of every `every`."""
+        if train.epoch % self.every:
+            return
+        step = train.step
+        self.record("epoch", train.epoch)
+        self.record("training_seconds_this_epoch", train.seconds)
+        for player, rule in (("g", step.rule_G), ("d", step.rule_D)):
+            self.record(f"learning_rate_{player}", rule.learning_rate)
+            self.record(f"momentum_{player}", rule.momentum)
+        with ExitStack() as stack:
+            for i, stream in enumerate(step.pair.streams):
+                stack.enter_context(stream.aside([self.seed, train.epoch, i]))
+            for name, dataset in self.datasets.items():
+                for channel, value in self.over(dataset, step).items():
+                    self.record(f"{name}_{channel}", value)
+                self.warn_if_saturated(name, train.epoch)
+
+    def warn_if_saturated(self, name, epoch):
+        """Say so if on the data set `name` D was as good as 0 or 1 throughout, at this `epoch` and the time before."""
+        real, fake = (self.history[f"{name}_d_on_{rows}"][-2:] for rows in ("data", "samples"))
+        if len(real) == 2 and all(min(D, 1 - D) < SATURATED for D in real + fake):
+            warnings.warn(f"D has nothing left to learn by epoch {epoch}: D(x) is {real[-1]:.4f} on {name}, D(G(z)) "
+                          f"{fake[-1]:.4f}, so hardly any gradient moves the players; a smaller rate or fewer steps "
+                          "for the one that wins, dropout in D, or more data help", stacklevel=3)
+
+    def record(self, channel, value):
+        """Append one value to a channel of `history`."""
+        self.history.setdefault(channel, []).append(float(value))
+
+    def over(self, dataset, step):
+        """The channels of `measure` over a whole `dataset` for the pair of a training `step`: a dict of float."""
+        total = weight_norms("gen", step.pair.generator.mlp) | weight_norms("dis", step.pair.discriminator)
+        for x in dataset.minibatches(min(self.batch_size, len(dataset))):
+            for channel, value in measure(step.pair, x, step.generator_loss).items():
+                total[channel] = total.get(channel, 0) + value * (len(x) / len(dataset))
+        values = backend.to_numpy(xp.stack(list(total.values())))           # one transfer for all of them
+        return dict(zip(total, values.tolist()))
+
+
+class LogLikelihood:
+    """
+    Records in a monitor's history the Parzen log-likelihood of a data set, in nats, at the sigma that suits it best.
+
+    Its samples come from a stream of their own and, where G is averaged, from the average.
+
+    Parameters
+    ----------
+    monitor : Monitor
+    channel : str
+        The name to record under; the epochs go under the same name with "_epoch" added.
+    dataset : Dataset
+        The authors chose sigma on the first 1,000 validation rows.
+    average : PolyakAverage, optional
+        Of G's parameters.
+    num_samples : int
+    every : int
+        Epochs from one time to the next.
+    """
+
+    def __init__(self, monitor, channel, dataset, average=None, num_samples=10000, every=1):
+        positive_ints(num_samples=num_samples, every=every)
+        self.monitor, self.channel, self.dataset, self.average = monitor, channel, dataset, average
+        self.num_samples, self.every = num_samples, every
+
+    def on_monitor(self, train):
+        """Measure, if the epoch is one of every `every`."""
+        if train.epoch % self.every:
+            return
+        G = train.step.pair.generator
+        with G.rng.aside([self.monitor.seed, train.epoch]), self.average.applied() if self.average else nullcontext():
+            samples = G.sample(self.num_samples)
+        _, curve = parzen.choose_sigma(self.dataset.X, samples)
+        self.monitor.record(f"{self.channel}_epoch", train.epoch)
+        self.monitor.record(self.channel, max(curve))
+
+
+def measure(pair, x, generator_loss):
+    """
+    The channels of one minibatch.
+
+    Parameters
+    ----------
+    pair : AdversaryPair
+    x : array (m, d)
+        Data rows; as many samples are drawn.
+    generator_loss : NonSaturating, Saturating or Blend
+
+    Returns
+    -------
+    dict of 0-d array
+        With dropout and fresh noise:
+
+        ``objective_d``, ``objective_g``, ``objective``
+            -V/2 (log 2 at D = 1/2), G's loss, and their sum.
+        ``sample_grad_norm``
+            The Frobenius norm of dC_G/dG(z); the authors' channel of that name shows the gradient of D's entropy.
+
+        Without dropout:
+
+        ``d_on_data``, ``d_on_samples``
+            The means of D(x) and D(G(z)).
+        ``false_negatives``, ``false_positives``
+            The part of the data with D(x) < 1/2, the part of the samples with D(G(z)) > 1/2.
+        ``gen_ll``, ``gen_nll``
+            The Parzen log-likelihood of x, in nats, by 100 samples and sigma .2, and its negative: a trend only.
+        ``gen_<layer>_``, ``dis_on_data_<layer>_``, ``dis_on_samp_<layer>_``
+            The `unit_statistics` of each layer.
+    """
+    G, D = pair.generator, pair.discriminator
+    z, m = G.noise(len(x)), len(x)
+    samples = G.fprop(z)
+    objective_d = cross_entropy(D.dropout_fprop(x), 1) / 2
+    a = D.dropout_fprop(samples)
+    objective_d = objective_d + cross_entropy(a, 0) / 2
+    objective_g = generator_loss.cost(a)
+    dC = D.bprop(generator_loss.grad(a), params=False)
+    channels = {"objective": objective_d + objective_g, "objective_d": objective_d, "objective_g": objective_g,
+                "sample_grad_norm": xp.sqrt(xp.square(dC).sum())}
+
+    for prefix, net, rows in (("gen", G.mlp, z), ("dis_on_data", D, x), ("dis_on_samp", D, samples)):
+        for layer, h in net.activations(rows):
+            channels.update(unit_statistics(f"{prefix}_{layer}", h))
+        if prefix == "dis_on_data":
+            D_on_data = sigmoid(h)
+    D_on_samples = sigmoid(h)
+    channels.update(d_on_data=D_on_data.mean(), d_on_samples=D_on_samples.mean(),
+                    false_negatives=(D_on_data < .5).mean(dtype=h.dtype),
+                    false_positives=(D_on_samples > .5).mean(dtype=h.dtype))
+    ll = parzen.log_likelihood(x, samples if m == 100 else G.sample(100), .2).mean()
+    channels.update(gen_ll=ll, gen_nll=-ll)
+    return channels
+
+
+def unit_statistics(prefix, h):
+    """
+    Over the rows of h (m, dim) the max, min, mean and range of each unit; of each the max, mean and min over units.
+
+    Twelve channels, named `prefix` and then as in Pylearn2: ``max_x_mean_u`` is the mean over units u of the maximum
+    over examples x.
+    """
+    high, low = h.max(axis=0), h.min(axis=0)
+    over_x = {"max": high, "min": low, "mean": h.mean(axis=0), "range": high - low}
+    return {f"{prefix}_{x}_x_{u}_u": getattr(of_x, u)() for x, of_x in over_x.items() for u in ("max", "mean", "min")}
+
+
+def weight_norms(prefix, net):
+    """The L2 norms of rows and columns of each W of `net`, their min, mean and max: 0-d arrays, named by `prefix`."""
+    channels = {}
+    for i, layer in zip(net.hidden, net.layer_names):
+        W = getattr(net.layers[i], "W", None)
+        for way, subscripts in (("row", "vj,vj->v"), ("col", "vj,vj->j")) if W is not None else ():
+            norms = xp.sqrt(xp.einsum(subscripts, W, W))
+            for u in ("min", "mean", "max"):
+                channels[f"{prefix}_{layer}_{way}_norms_{u}"] = getattr(norms, u)()
+    return channels

@@ -1,0 +1,99 @@
+"""The training loop: epochs of minibatches, and everything that happens between them."""
+import time
+
+from npgan.backend import xp
+from npgan.layer import positive_ints
+from npgan.layers import Sigmoid
+
+
+class TrainingDiverged(RuntimeError):
+    """A parameter is no longer finite; the message names it, the epoch, the update and the last good checkpoint."""
+
+
+class Train:
+    """
+    Trains a pair, epoch by epoch, in the order of the authors' trainer.
+
+    Norm limits and the extensions' `on_monitor` come once before training; then each epoch is all minibatches of a new
+    order of the data, each followed by the extensions' `on_update`, and then their `on_monitor`.
+
+    Parameters
+    ----------
+    step : SimultaneousSteps or SeparateSteps
+        One update (or more) on a minibatch; it holds the pair and the learning rules.
+    dataset : Dataset
+        The training rows; within [0, 1] if G ends in sigmoids.
+    batch_size : int
+        Rows of a minibatch; the last of an epoch may have fewer.
+    rng : RandomStream
+        Draws the order of the rows.
+    extensions : sequence
+        Objects with a method ``on_update(train)`` or ``on_monitor(train)`` or both, called in their order: averages,
+        schedules, monitors, saving.
+
+    Attributes
+    ----------
+    epoch, updates : int
+        Epochs and minibatches done.
+    seconds : float
+        What the updates of the latest epoch took.
+    stop : bool
+        An extension sets it True to end training after the epoch.
+    checkpoint : str or None
+        The last good checkpoint's path, for `TrainingDiverged`; an extension that saves sets it.
+    state_names : tuple of str
+        The attributes that a checkpoint keeps; a step, rule or extension that changes in training lists its own.
+    """
+
+    state_names = "epoch", "updates", "seconds"
+
+    def __init__(self, step, dataset, batch_size, rng, extensions=()):
+        G, D = step.pair.generator, step.pair.discriminator
+        positive_ints(batch_size=batch_size)
+        if dataset.X.shape[1] != D.nvis:
+            raise ValueError(f"the data have rows of {dataset.X.shape[1]} numbers, D takes rows of {D.nvis}")
+        if batch_size > len(dataset):
+            raise ValueError(f"batch_size {batch_size} is more than the data's {len(dataset)} rows")
+        low, high = float(dataset.X.min()), float(dataset.X.max())
+        if isinstance(G.mlp.layers[-1], Sigmoid) and not 0 <= low <= high <= 1:
+            raise ValueError("a generator that ends in sigmoids makes numbers in [0, 1], "
+                             f"the data are in [{low:g}, {high:g}]; rescale them, or end the generator in Linear")
+        self.step, self.dataset, self.batch_size, self.rng = step, dataset, batch_size, rng
+        self.extensions = list(extensions)
+        self.epoch, self.updates, self.seconds, self.stop, self.checkpoint = 0, 0, 0., False, None
+
+    def main_loop(self, max_epochs):
+        """Train until `max_epochs` epochs are done in all, or an extension stops it."""
+        if self.updates == 0:
+            for player in (self.step.pair.generator, self.step.pair.discriminator):
+                player.enforce_norm_limits()
+            self.check_finite()
+            self.tell("on_monitor")
+        while self.epoch < max_epochs and not self.stop:
+            start = time.perf_counter()
+            for x in self.dataset.minibatches(self.batch_size, self.rng):
+                self.step(x)
+                self.updates += 1
+                self.tell("on_update")
+            self.epoch += 1
+            self.seconds = time.perf_counter() - start
+            self.check_finite()
+            self.tell("on_monitor")
+
+    def tell(self, event):
+        """Call the method named `event` of each extension that has it."""
+        for extension in self.extensions:
+            if hasattr(extension, event):
+                getattr(extension, event)(self)
+
+    def check_finite(self):
+        """Raise `TrainingDiverged` if a parameter of either player is NaN or infinite."""
+        for player, net in (("G", self.step.pair.generator.mlp), ("D", self.step.pair.discriminator)):
+            if xp.isfinite(net.theta).all():
+                continue
+            name = next(f"{layer_name}.{name}" for i, layer_name in zip(net.hidden, net.layer_names)
+                        for name, param in zip(net.layers[i].param_names, net.layers[i].params)
+                        if not xp.isfinite(param).all())
+            good = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was saved"
+            raise TrainingDiverged(f"{player}'s {name} is not finite after epoch {self.epoch}, update {self.updates}; "
+                                   f"{good}; a smaller learning rate is the usual cure")

@@ -1,0 +1,161 @@
+"""The training loop: the order of its events, that runs repeat, and what it refuses."""
+import numpy as np
+import pytest
+from differences import small_pair
+from numpy.testing import assert_array_equal
+
+from npgan import backend
+from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
+from npgan.backend import RandomStream, to_numpy, xp
+from npgan.datasets import Dataset
+from npgan.layers import Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.learning_rule import Momentum, MomentumAdjustor, PolyakAverage
+from npgan.mlp import MLP
+from npgan.monitor import Monitor
+from npgan.train import Train, TrainingDiverged
+
+pytestmark = pytest.mark.usefixtures("each_backend")
+
+DATA = np.random.RandomState(2014).uniform(size=(25, 4))
+
+
+def small_train(data=DATA, extensions=(), steps=SimultaneousSteps, batch_size=10, seed=1, include_prob=.5):
+    pair = small_pair(RandomStream([seed, 0]), include_prob, "uniform")
+    step = steps(pair, Momentum(.1, .5), Momentum(.1, .5))
+    return Train(step, Dataset(data), batch_size, RandomStream([seed, 1]), extensions)
+
+
+class Diary:
+    """Writes down each event that reaches it."""
+
+    def __init__(self):
+        self.events = []
+
+    def on_update(self, train):
+        self.events.append(f"update {train.updates}")
+
+    def on_monitor(self, train):
+        self.events.append(f"monitor {train.epoch}")
+
+
+def test_monitoring_comes_before_training_and_after_each_epoch_of_all_batches():
+    diary = Diary()
+    small_train(extensions=[diary]).main_loop(2)
+    assert diary.events == ["monitor 0", "update 1", "update 2", "update 3", "monitor 1",
+                            "update 4", "update 5", "update 6", "monitor 2"]
+
+
+def test_an_epoch_uses_every_row_once_and_keeps_the_short_last_batch():
+    train = small_train()
+    seen, step = [], train.step
+    train.step = lambda x: (seen.append(to_numpy(x)), step(x))
+    train.step.pair = step.pair
+    train.main_loop(1)
+    assert [len(x) for x in seen] == [10, 10, 5]
+    rows = np.concatenate(seen)
+    assert_array_equal(rows[np.lexsort(rows.T)], DATA.astype("float32")[np.lexsort(DATA.T)])
+    assert not np.array_equal(rows, DATA.astype("float32"))
+
+
+def test_main_loop_goes_on_where_it_was_and_stops_when_an_extension_says_so():
+    train = small_train(extensions=[diary := Diary()])
+    train.main_loop(1)
+    train.main_loop(2)
+    assert diary.events.count("monitor 0") == 1 and train.epoch == 2 and train.updates == 6
+
+    class Stop:
+        def on_monitor(self, train):
+            train.stop = train.epoch == 3
+
+    train.extensions.append(Stop())
+    train.main_loop(100)
+    assert train.epoch == 3
+
+
+@pytest.mark.parametrize("steps", [SimultaneousSteps, SeparateSteps])
+def test_the_same_seed_gives_the_same_bits_whatever_is_monitored(steps):
+    def theta(seed, *extensions):
+        train = small_train(extensions=extensions, steps=steps, seed=seed)
+        train.main_loop(3)
+        pair = train.step.pair
+        return np.concatenate([to_numpy(pair.generator.theta), to_numpy(pair.discriminator.theta)])
+
+    monitor = Monitor({"train": Dataset(DATA)}, batch_size=7)
+    assert_array_equal(theta(1), theta(1, monitor))
+    assert not np.array_equal(theta(1), theta(2))
+
+
+def test_momentum_grows_between_epochs_as_the_authors_count():
+    train = small_train()
+    rule = train.step.rule_G
+    train.extensions = [MomentumAdjustor([rule], final_momentum=.7, start=1, saturate=3), diary := Momenta(rule)]
+    train.main_loop(4)
+    assert diary.during_epoch == pytest.approx({1: .5, 2: .6, 3: .7, 4: .7})
+
+
+class Momenta:
+    """Writes down a rule's momentum in each epoch."""
+
+    def __init__(self, rule):
+        self.rule, self.during_epoch = rule, {}
+
+    def on_update(self, train):
+        self.during_epoch[train.epoch + 1] = self.rule.momentum
+
+
+def test_norm_limits_hold_before_the_first_update():
+    rng = RandomStream(1)
+    G = Generator(MLP([Sigmoid(3, 4, 5., rng, max_col_norm=1.)]), "gaussian", rng)
+    D = MLP([Maxout(4, 3, 2, 5., rng, max_col_norm=1.), Linear(3, 1, 1., rng)])
+    train = Train(SimultaneousSteps(AdversaryPair(G, D), Momentum(.1), Momentum(.1)), Dataset(DATA), 10, rng)
+    train.main_loop(0)
+    for layer in (G.mlp.layers[0], D.layers[0]):
+        assert np.linalg.norm(to_numpy(layer.W), axis=0).max() <= 1
+
+
+def test_nets_learn_a_line_that_they_can_represent():
+    """Data on the segment from (1, 2) to (3, -2) have mean (2, 0) and covariance [[1, -2], [-2, 4]]/3."""
+    rng, t = RandomStream(5), np.random.RandomState(5).uniform(-1, 1, (1000, 1))
+    G = Generator(MLP([Linear(1, 2, 1., rng)]), "uniform", rng)
+    D = MLP([Maxout(2, 10, 3, .5, rng), Linear(10, 1, .5, rng)])
+    rule_G, rule_D = Momentum(.02, .5), Momentum(.1, .5)
+    average = PolyakAverage(G, .999)
+    Train(SimultaneousSteps(AdversaryPair(G, D), rule_G, rule_D), Dataset(np.array([2, 0]) + t * [1, -2]), 100, rng,
+          [average]).main_loop(300)
+    with average.applied():
+        x = to_numpy(G.sample(1000))
+    np.testing.assert_allclose(x.mean(axis=0), [2, 0], atol=.15)
+    np.testing.assert_allclose(np.cov(x.T), np.array([[1, -2], [-2, 4]]) / 3, atol=.2)
+
+
+def test_a_parameter_that_is_not_finite_is_named():
+    train = small_train()
+    train.step.pair.discriminator.layers[1].b[2] = xp.nan
+    with pytest.raises(TrainingDiverged, match=r"D's h0\.b is not finite after epoch 0, update 0; no checkpoint"):
+        train.main_loop(1)
+
+    train = small_train()
+    train.checkpoint = "run.npz"
+    train.step.rule_G.learning_rate = np.inf
+    message = "after epoch 1, update 3; the last good checkpoint is run.npz"
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        train.main_loop(2)
+
+
+@pytest.mark.parametrize("keywords, message", [
+    ({"batch_size": 26}, "batch_size 26 is more than the data's 25 rows"),
+    ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
+    ({"data": DATA[:, :3]}, "rows of 3 numbers, D takes rows of 4"),
+    ({"data": 2 * DATA - 1}, r"makes numbers in \[0, 1\], the data are in \[-"),
+])
+def test_what_does_not_fit_is_refused_before_training(keywords, message):
+    with pytest.raises(ValueError, match=message):
+        small_train(**keywords)
+
+
+def test_a_linear_generator_takes_data_of_any_range():
+    rng = RandomStream(1)
+    pair = AdversaryPair(Generator(MLP([RectifiedLinear(3, 5, 1., rng), Linear(5, 4, 1., rng)]), "gaussian", rng),
+                         MLP([Linear(4, 1, 1., rng)]))
+    Train(SimultaneousSteps(pair, Momentum(.1), Momentum(.1)), Dataset(100 * DATA - 7), 10, rng).main_loop(1)
+    assert pair.generator.theta.dtype == backend.floatX
