@@ -1,0 +1,136 @@
+"""What the gallery scripts share: their options, their progress line, and how they end on a user's mistake."""
+import argparse
+import os
+import sys
+import time
+import traceback
+
+
+def tell_in_one_line(kind, error, trace):
+    """End a script with one line and exit status 2 (130 by Ctrl-C); NPGAN_TRACEBACK=1 shows the whole trace."""
+    if os.environ.get("NPGAN_TRACEBACK"):
+        traceback.print_exception(kind, error, trace)
+    elif issubclass(kind, KeyboardInterrupt):
+        print("\nstopped by hand", file=sys.stderr)
+    else:
+        what = "error" if issubclass(kind, (ValueError, TypeError, RuntimeError, OSError)) else kind.__name__
+        hint = "; install it with: python -m pip install ." if issubclass(kind, ModuleNotFoundError) else ""
+        print(f"\n{os.path.basename(sys.argv[0])}: {what}: {' '.join(str(error).split())}{hint}", file=sys.stderr)
+    sys.exit(130 if issubclass(kind, KeyboardInterrupt) else 2)
+
+
+sys.excepthook = tell_in_one_line           # before npgan is imported, which may find its backend missing
+
+from npgan import backend
+
+PICTURES = ".png", ".pdf", ".svg"
+
+
+def options(description, max_epochs=None, save_path=None, seed=2014, **more):
+    """
+    Parse the options of a script, and set the backend and the data path by them.
+
+    Parameters
+    ----------
+    description : str
+        The script's docstring.
+    max_epochs, save_path, seed
+        Defaults; a script without training or output leaves the first or second out.
+    more : dict
+        Further options: the name, then the keyword arguments of ``add_argument``.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if max_epochs is not None:
+        parser.add_argument("--max_epochs", type=positive_int, default=max_epochs, help="default %(default)s")
+    if save_path is not None:
+        parser.add_argument("--save_path", default=save_path, help="where the result is written, default %(default)s")
+    parser.add_argument("--seed", type=natural, default=seed, help="of all random streams, default %(default)s")
+    parser.add_argument("--backend", choices=backend.BACKENDS, help="default numpy, or NPGAN_BACKEND")
+    parser.add_argument("--data_path", help="a folder with data sets, in place of NPGAN_DATA_PATH")
+    for name, keywords in more.items():
+        parser.add_argument(f"--{name}", **keywords)
+    chosen = parser.parse_args()
+    backend.use(chosen.backend)
+    if chosen.data_path:
+        os.environ["NPGAN_DATA_PATH"] = chosen.data_path
+    if save_path is not None:                                   # found out now, not after the training
+        folder, ending = os.path.dirname(os.path.abspath(chosen.save_path)), os.path.splitext(save_path)[1]
+        endings = PICTURES if ending in PICTURES else (ending,)
+        if not chosen.save_path.endswith(endings):
+            parser.error(f"--save_path must end in {' or '.join(endings)}, got {chosen.save_path!r}")
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+            parser.error(f"cannot write to the folder {folder} of --save_path: make it, or choose another")
+    return chosen
+
+
+def natural(text):
+    """A whole number >= 0, for argparse."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be >= 0, got {number}")
+    return number
+
+
+def positive_int(text):
+    """A whole number >= 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be >= 1, got {number}")
+    return number
+
+
+class Progress:
+    """
+    An extension of `Train` that shows how far it is: a line that renews itself on a terminal, a few lines in a log.
+
+    Parameters
+    ----------
+    max_epochs : int
+    monitor : Monitor, optional
+        The source of `channels`.
+    channels : dict
+        Channels of the monitor to show, by the words to show them with.
+    """
+
+    def __init__(self, max_epochs, monitor=None, channels=()):
+        self.max_epochs, self.monitor, self.channels = max_epochs, monitor, dict(channels)
+        self.terminal = sys.stderr.isatty()
+        self.every = .2 if self.terminal else 15.
+        self.start = self.shown = None
+
+    def on_monitor(self, train):
+        """Start the clock before training, and close the line after it."""
+        if self.start is None:
+            self.start, self.first = time.monotonic(), train.updates
+            self.shown = self.start if self.terminal else -self.every
+        if train.epoch >= self.max_epochs or train.stop:
+            self.show(train)
+            if self.terminal:
+                print(file=sys.stderr)
+
+    def on_update(self, train):
+        """Renew the line, a few times a second."""
+        if time.monotonic() - self.shown >= self.every:
+            self.show(train)
+
+    def show(self, train):
+        """Epoch, batch, learning rate, time left and the chosen channels."""
+        self.shown = time.monotonic()
+        batches = -(-len(train.dataset) // train.batch_size)
+        done, whole = train.updates - self.first, self.max_epochs * batches - self.first
+        left = (self.shown - self.start) * (whole - done) / max(done, 1)
+        line = (f"epoch {train.epoch}/{self.max_epochs}  batch {train.updates - train.epoch * batches}/{batches}  "
+                f"rate {train.step.rule_G.learning_rate:.4f}  {clock(left)} left")
+        for words, channel in self.channels.items():
+            line += f"  {words} {self.monitor.history[channel][-1]:.3f}"
+        if self.terminal:
+            print(f"\r{line:<100}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def clock(seconds):
+    """Minutes and seconds, or hours, minutes and seconds."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,98 @@
+"""
+======================
+Healthy and sick games
+======================
+
+Four short games on the embedded digits, and how the monitor tells them apart: a healthy one; a generator whose gradient
+vanishes (Section 3); one that collapses (Section 6, "the Helvetica scenario"); and a discriminator that is too strong.
+
+Reads the embedded digits, writes ``sick_games.png``.
+"""
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+
+from common import Progress, options
+from matplotlib.figure import Figure
+
+from npgan import viewer
+from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, generator_step
+from npgan.backend import RandomStream, to_numpy
+from npgan.costs import Saturating
+from npgan.datasets import Dataset, digits
+from npgan.initialisation import marginal_bias
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.learning_rule import Momentum
+from npgan.mlp import MLP
+from npgan.monitor import Monitor
+from npgan.train import Train
+
+chosen = options(__doc__, max_epochs=300, save_path="sick_games.png")
+train, valid = digits.load("train"), digits.load("valid")
+
+
+def play(name, steps, data=train, include_prob=.8, **keywords):
+    """One game from the same start: its name, the monitor's history and eight samples."""
+    weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
+    G = Generator(MLP([RectifiedLinear(50, 200, .05, weights_G), RectifiedLinear(200, 200, .05, weights_G),
+                       Sigmoid(200, 64, .05, weights_G, init_bias=marginal_bias(train.X))]), "uniform", noise)
+    D = MLP([Dropout(include_prob, rng=masks), Maxout(64, 60, 5, .05, weights_D),
+             Dropout(include_prob, rng=masks), Maxout(60, 60, 5, .05, weights_D),
+             Dropout(include_prob, rng=masks), Linear(60, 1, .05, weights_D)])
+    step = steps(AdversaryPair(G, D), Momentum(.1, .5), Momentum(.1, .5), **keywords)
+    epochs = chosen.max_epochs * len(train) // len(data)                # as many updates, however few the rows
+    monitor = Monitor({"valid": valid}, seed=chosen.seed, every=max(1, epochs // 60))
+    print(f"{name}:")
+    Train(step, data, 100, order, [monitor, Progress(epochs)]).main_loop(epochs)
+    return name, monitor.history, to_numpy(G.sample(8))
+
+
+# %%
+# Four games
+# ----------
+# The same nets and the same random numbers; only one thing differs in each of the sick ones.
+
+class HalfwayStale(SeparateSteps):
+    """A healthy game for half the time; then G goes on against a D that learns no more, the Helvetica scenario."""
+
+    updates = 0
+
+    def __call__(self, x):
+        self.updates += 1
+        if self.updates <= chosen.max_epochs / 2 * len(train) / 100:
+            super().__call__(x)
+        else:
+            generator_step(self.pair, self.rule_G, len(x), self.generator_loss)
+
+
+games = [
+    play("healthy", SeparateSteps),
+    play("vanishing gradient: G descends log(1 - D(G(z))) against 5 steps of D", SeparateSteps,
+         discriminator_steps=5, generator_loss=Saturating(), include_prob=1),
+    play("collapse: halfway D stops learning, and G goes on", HalfwayStale),
+    play("D too strong: 200 training digits, no dropout", SeparateSteps, include_prob=1,
+         data=Dataset(train.X[:200], name="200 digits")),
+]
+
+# %%
+# What to see
+# -----------
+# Healthy: both curves near 1/2, the gradient at the samples steady.  Vanishing: D(G(z)) at 0, and the gradient with it.
+# Collapse: all samples are what the stale D took for data.  D too strong: it knows its training digits by heart and
+# doubts fresh ones, so D(x) falls on validation digits, while no sample fools it.
+
+figure = Figure(figsize=(11, 9), layout="constrained")
+for row, (name, history, samples) in zip(figure.subfigures(len(games), 1), games):
+    row.suptitle(name, fontsize=11)
+    pictures, outputs, gradients = row.subplots(1, 3)
+    pictures.imshow(viewer.grid(2 * samples.reshape(-1, 8, 8) - 1, 2, 4), interpolation="nearest")
+    pictures.set_axis_off()
+    epochs = [epoch * chosen.max_epochs / history["epoch"][-1] for epoch in history["epoch"]]
+    viewer.curves(outputs, epochs, {"D(x)": history["valid_d_on_data"], "D(G(z))": history["valid_d_on_samples"]},
+                  "mean output of D")
+    outputs.set_ylim(0, 1)
+    viewer.curves(gradients, epochs, {"norm of dC/dG(z)": history["valid_sample_grad_norm"]}, "nats per unit")
+    gradients.set_yscale("log")
+    gradients.set_ylim(1e-5, 10)
+viewer.save(chosen.save_path, figure)
+print(f"wrote {chosen.save_path}")

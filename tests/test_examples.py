@@ -1,0 +1,93 @@
+"""The gallery scripts, run as a user runs them: briefly, and with mistakes."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(script, *arguments, cwd, **environment):
+    """The finished process of an example, its output as text; npgan is this tree's."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", **environment}
+    return subprocess.run([sys.executable, ROOT / "examples" / script, *map(str, arguments)], cwd=cwd, env=env,
+                          capture_output=True, text=True, timeout=120)
+
+
+def test_digits_trains_judges_and_draws(tmp_path):
+    done = run("digits.py", "--max_epochs", 3, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 3/3" in done.stderr
+    rows = [line for line in done.stdout.splitlines() if " +- " in line]
+    assert [row.split("  ")[1] for row in rows] == ["adversarial nets", "training rows", "k-means centres",
+                                                    "factorial Gaussian"]
+    ours, real, kmeans, factorial = (float(row[30:].split()[0]) for row in rows)
+    assert real == pytest.approx(26.8, abs=2)                   # 1,000 real digits, whoever trains
+    assert factorial < 0 < real and ours < real
+    picture = imread(tmp_path / "digits.png")
+    assert picture.shape[0] > 400 and picture[..., :3].std() > .1
+
+
+def test_the_same_seed_gives_the_same_picture(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert run("digits.py", "--max_epochs", 1, "--seed", seed, "--save_path", f"{name}.png",
+                   cwd=tmp_path).returncode == 0
+    a, b, c = (imread(tmp_path / f"{name}.png") for name in "abc")
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_sick_games_draws_four_games(tmp_path):
+    done = run("sick_games.py", "--max_epochs", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert imread(tmp_path / "sick_games.png").shape[0] > 800
+
+
+@pytest.mark.parametrize("arguments, environment, message", [
+    (["--max_epochs", "0"], {}, "--max_epochs: must be >= 1, got 0"),
+    (["--max_epochs", "many"], {}, "invalid positive_int value: 'many'"),
+    (["--seed", "-1"], {}, "--seed: must be >= 0, got -1"),
+    (["--backend", "theano"], {}, "invalid choice: 'theano'"),
+    (["--save_path", "nowhere/digits.png"], {}, "cannot write to the folder"),
+    (["--save_path", "digits.doc"], {}, "--save_path must end in .png or .pdf or .svg, got 'digits.doc'"),
+    ([], {"NPGAN_BACKEND": "theano"}, "the backend must be one of numpy, cupy, got 'theano'"),
+])
+def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, arguments, environment, message):
+    done = run("digits.py", *arguments, cwd=tmp_path, **environment)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr.strip().splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_cupy_asked_for_and_absent_says_what_to_install(tmp_path):
+    pytest.importorskip("importlib.metadata")
+    if any(name.startswith("cupy") for name in os.listdir(Path(np.__file__).parents[1])):
+        pytest.skip("CuPy is installed here")
+    done = run("digits.py", "--backend", "cupy", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "pip install 'npgan[gpu]'" in done.stderr.strip().splitlines()[-1]
+
+
+def test_a_damaged_data_file_is_named(tmp_path):
+    (tmp_path / "digits.npy").write_bytes(b"not digits")
+    done = run("digits.py", "--data_path", tmp_path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert str(tmp_path / "digits.npy") in done.stderr.strip().splitlines()[-1]
+
+
+def test_a_missing_npgan_says_how_to_install_it(tmp_path):
+    if subprocess.run([sys.executable, "-I", "-c", "import npgan"], cwd=tmp_path, capture_output=True).returncode == 0:
+        pytest.skip("npgan is installed here")
+    done = run("digits.py", cwd=tmp_path, PYTHONPATH="")
+    assert done.returncode == 2 and "python -m pip install ." in done.stderr
+
+
+def test_every_script_says_what_it_does():
+    for script in (ROOT / "examples").glob("*.py"):
+        done = compile(script.read_text(), script.name, "exec").co_consts[0]
+        assert isinstance(done, str) and (script.name == "common.py" or "rites ``" in done or "rints " in done), script.name
