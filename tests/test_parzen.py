@@ -1,0 +1,290 @@
+import tracemalloc
+from math import log, pi, sqrt
+
+import numpy as np
+import pytest
+from differences import law
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import integrate, stats
+from scipy.cluster.vq import kmeans2
+from scipy.special import logsumexp
+
+from npgan import backend, parzen
+from npgan.backend import RandomStream, asarray, to_numpy, xp
+from npgan.datasets import files, mnist
+from npgan.parzen import Result, StreamingParzen, choose_sigma, evaluate, log_likelihood, over_folds, sanity_samples
+
+pytestmark = pytest.mark.usefixtures("each_backend")
+float64 = pytest.mark.usefixtures("float64")
+on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)
+
+
+def by_scipy(x, samples, sigma):
+    """In float64, one row at a time, from the normal density of each coordinate."""
+    return np.array([logsumexp(stats.norm.logpdf(row, samples, sigma).sum(axis=1)) - log(len(samples))
+                     for row in x.astype(float)])
+
+
+def ours(x, samples, sigmas):
+    return to_numpy(log_likelihood(asarray(x), asarray(samples), sigmas))
+
+
+def near_rows(rng, n, N, d):
+    """Pictures in [0, 1], and as many rows near some of them as wanted: distances much smaller than norms."""
+    samples = rng.beta(.3, 1.2, size=(N, d))
+    return samples[rng.randint(N, size=n)] + rng.normal(scale=.1, size=(n, d)), samples
+
+
+# Values known from elsewhere
+
+@float64
+@pytest.mark.parametrize("num_samples", [1, 7, 5000])
+def test_all_samples_at_x_in_784_dimensions(num_samples):
+    x = np.random.RandomState(1).uniform(size=(1, 784))
+    assert ours(x, np.repeat(x, num_samples, axis=0), 1.) == pytest.approx(-720.4478100, abs=1e-7)
+
+
+@pytest.mark.parametrize("sigma", [.1, .1668, 1.])
+def test_float32_agrees_with_scipy_to_a_hundredth_of_a_nat(sigma):
+    x, samples = (a.astype("float32") for a in near_rows(np.random.RandomState(1), 20, 300, 784))
+    assert_allclose(ours(x, samples, sigma), by_scipy(x, samples.astype(float), sigma), rtol=0, atol=1e-2)
+
+
+@float64
+@pytest.mark.parametrize("sigma", [.1, .1668, 1.])
+def test_float64_agrees_with_scipy(sigma):
+    x, samples = near_rows(np.random.RandomState(1), 20, 300, 784)
+    assert_allclose(ours(x, samples, sigma), by_scipy(x, samples, sigma), rtol=1e-8)
+
+
+@float64
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_agrees_with_gaussian_kde(d):
+    """SciPy's kernels have the covariance of the samples times a factor squared; here it is made the identity."""
+    rng = np.random.RandomState(d)
+    samples = rng.normal(size=(50, d))
+    samples = samples @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(samples.T)))).T
+    x = rng.normal(scale=3, size=(20, d))
+    assert_allclose(ours(x, samples, .4), stats.gaussian_kde(samples.T, bw_method=.4).logpdf(x.T), rtol=1e-9)
+
+
+@float64
+def test_density_integrates_to_1():
+    x = np.linspace(-12, 12, 4001)
+    log_p = ours(x[:, None], np.array([[-2.], [.5], [.6], [3.]]), [.1, .5, 1.])
+    assert_allclose(integrate.simpson(np.exp(log_p), x=x), 1, rtol=1e-9)
+
+
+@float64
+def test_samples_of_a_gaussian_give_the_wider_gaussian():
+    """N(0, 1) samples, here its quantiles, under windows of sigma are the density N(0, 1 + sigma^2)."""
+    x, sigma = np.linspace(-2, 2, 9), .5
+    samples = stats.norm.ppf((np.arange(20000) + .5) / 20000)
+    expected = stats.norm.logpdf(x, scale=sqrt(1 + sigma ** 2))
+    assert_allclose(ours(x[:, None], samples[:, None], sigma), expected, atol=1e-4)
+
+
+@float64
+def test_far_rows_do_not_underflow():
+    x = np.array([[1e3], [-1e3]])
+    assert_allclose(ours(x, np.array([[0.], [1.]]), .1), stats.norm.logpdf([999, 1000], scale=.1) - log(2), rtol=1e-12)
+
+
+# Laws
+
+matrices = st.integers(1, 4).flatmap(lambda d: st.tuples(*(
+    arrays(float, st.tuples(st.integers(1, 5), st.just(d)), elements=st.floats(-3, 3, width=32)) for _ in range(2))))
+sigmas = st.floats(.1, 3)
+
+
+@float64
+@law
+@given(matrices, sigmas, st.floats(-100, 100))
+def test_translation_changes_nothing(both, sigma, shift):
+    x, samples = both
+    assert_allclose(ours(x + shift, samples + shift, sigma), ours(x, samples, sigma), rtol=1e-8, atol=1e-8)
+
+
+@float64
+@law
+@given(matrices, sigmas, st.randoms(use_true_random=False))
+def test_order_and_number_of_copies_of_the_samples_change_nothing(both, sigma, random):
+    x, samples = both
+    order = list(range(len(samples))) * 3
+    random.shuffle(order)
+    assert_allclose(ours(x, samples[order], sigma), ours(x, samples, sigma), rtol=1e-9, atol=1e-9)
+
+
+@float64
+@law
+@given(matrices, sigmas, st.floats(.1, 10))
+def test_change_of_units(both, sigma, c):
+    x, samples = both
+    expected = ours(x, samples, sigma) - x.shape[1] * log(c)
+    assert_allclose(ours(c * x, c * samples, c * sigma), expected, rtol=1e-8, atol=1e-8)
+
+
+# Blocks, streams, several sigmas
+
+@float64
+def test_size_of_the_blocks_changes_nothing(monkeypatch):
+    x, samples = near_rows(np.random.RandomState(1), 50, 70, 5)
+    whole = ours(x, samples, [.1, .7])
+    for name, size in {"ROWS": 8, "SAMPLES": 9, "STRIP": 20}.items():
+        monkeypatch.setattr(parzen, name, size)
+    assert_allclose(ours(x, samples, [.1, .7]), whole, rtol=1e-12)
+
+
+@float64
+def test_each_of_several_sigmas_is_as_alone():
+    x, samples = near_rows(np.random.RandomState(1), 8, 9, 3)
+    together = ours(x, samples, parzen.SIGMAS)
+    assert_allclose(together, [ours(x, samples, sigma) for sigma in parzen.SIGMAS], rtol=1e-12)
+    assert ours(x, samples, [.2]).shape == (1, 8) and ours(x, samples, .2).shape == (8,)
+
+
+@float64
+@pytest.mark.parametrize("sizes", [[12], [1] * 12, [5, 1, 6]], ids=str)
+def test_streaming_equals_batch(sizes):
+    x, samples = near_rows(np.random.RandomState(1), 6, 12, 4)
+    parzen = StreamingParzen(asarray(x), .3)
+    for part in np.split(samples, np.cumsum(sizes)[:-1]):
+        parzen.add(asarray(part[0] if len(part) == 1 else part))
+    assert parzen.num_samples == 12
+    assert_allclose(to_numpy(parzen.log_likelihood), ours(x, samples, .3), rtol=1e-12)
+
+
+@float64
+def test_streaming_follows_the_authors_recurrence():
+    x, samples, sigma = np.array([[0.], [2.]]), np.array([[.5], [2.1], [-1.]]), .4
+    parzen, R = StreamingParzen(asarray(x), sigma), -(x[:, 0] - .5) ** 2 / (2 * sigma ** 2)
+    parzen.add(asarray(samples[0]))
+    for n in (1, 2):
+        c = -(x[:, 0] - samples[n, 0]) ** 2 / (2 * sigma ** 2)
+        o = np.maximum(R, c)
+        R = o + np.log(n * np.exp(R - o) + np.exp(c - o)) - log(n + 1)
+        parzen.add(asarray(samples[n]))
+        assert_allclose(to_numpy(parzen.log_likelihood), R - .5 * log(2 * pi * sigma ** 2), rtol=1e-12)
+
+
+@on_numpy
+def test_memory_does_not_grow_with_the_matrix_of_distances():
+    a = np.zeros((8000, 16), "float32")                         # 256 MB of distances
+    tracemalloc.start()
+    log_likelihood(a, a, .2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
+# The procedure
+
+def test_sigmas_are_the_authors():
+    assert_allclose(parzen.SIGMAS, [.1, .1292, .1668, .2154, .2783, .3594, .4642, .5995, .7743, 1], atol=5e-5)
+
+
+@float64
+def test_sigma_of_the_largest_mean_is_chosen():
+    """Rows at distance r from the only sample, in d dimensions, are likeliest at sigma = r / sqrt(d)."""
+    sigma, curve = choose_sigma(asarray([[3., 4], [0, -5]]), asarray([[0., 0]]), [1, 3, sqrt(12.5), 4, 9])
+    assert sigma == sqrt(12.5) and type(sigma) is float
+    assert_allclose(curve, stats.norm.logpdf([[3, 4]], scale=np.array([[1, 3, sqrt(12.5), 4, 9]]).T).sum(axis=1))
+
+
+def test_first_sigma_is_chosen_on_ties(monkeypatch):
+    monkeypatch.setattr(parzen, "log_likelihood", lambda x, samples, sigmas: xp.zeros((3, 4)))
+    assert choose_sigma(None, None, [.3, .1, .2]) == (.3, (0, 0, 0))
+
+
+@float64
+def test_result_by_hand():
+    """Under one N(0, 1) the rows 0 and 2 have log-densities -.9189 and -2.9189: mean -1.9189, deviation 1."""
+    result = evaluate(asarray([[0.], [2.]]), asarray([[1.], [-1.]]), asarray([[0.]]), [.5, 1, 2])
+    assert result.mean == pytest.approx(-1.9189385332) and result.standard_error == pytest.approx(sqrt(1 / 2))
+    assert result.sigma == 1 and result.sigmas == (.5, 1, 2) and result.curve[1] == pytest.approx(-1.4189385332)
+    assert {type(v) for v in (*result[:3], *result.sigmas, *result.curve)} == {float}
+    assert str(result) == "test log-likelihood: -1.92 +- 0.71 nats (sigma 1, 1 samples)"
+
+
+def test_over_folds_by_hand():
+    folds = [Result(float(mean), 9., .2, (.2,), (0.,), 10) for mean in (1, 2, 3, 4, 5)]
+    assert over_folds(folds) == pytest.approx((3, sqrt(2.5 / 5)))
+    with pytest.raises(ValueError, match="2 folds or more, got 1"):
+        over_folds(folds[:1])
+
+
+# Sanity rows
+
+def test_sanity_samples():
+    train = asarray(np.random.RandomState(1).normal([0, 5], [1, .1], size=(3000, 2)))
+    rows = {name: to_numpy(samples) for name, samples in sanity_samples(train, 2000, RandomStream(1))}
+    again = [to_numpy(samples) for _, samples in sanity_samples(train, 2000, RandomStream(1))]
+    assert list(rows) == ["training rows", "k-means centres", "factorial Gaussian"]
+    for samples, same in zip(rows.values(), again):
+        assert samples.shape == (2000, 2) and samples.dtype == "float32"
+        assert_array_equal(samples, same)
+    assert len({tuple(row) for row in rows["training rows"]} & {tuple(row) for row in to_numpy(train)}) == 2000
+    assert_allclose(rows["factorial Gaussian"].mean(axis=0), [0, 5], atol=.1)
+    assert_allclose(rows["factorial Gaussian"].std(axis=0), [1, .1], rtol=.1)
+
+
+@float64
+def test_kmeans_is_scipys():
+    train = np.random.RandomState(1).normal(size=(200, 3))
+    rows, centres, _ = (to_numpy(samples) for _, samples in sanity_samples(asarray(train), 10, RandomStream(1)))
+    assert_allclose(centres, kmeans2(train, rows, iter=3, minit="matrix")[0], rtol=1e-10)
+
+
+@float64
+def test_centre_without_rows_stays():
+    centres = asarray([[0.], [1.], [9.]])
+    assert_array_equal(to_numpy(parzen._kmeans(asarray([[0.], [.2], [1.]]), centres)), [[.1], [1.], [9.]])
+
+
+@on_numpy
+@pytest.mark.skipif(not all(map(files.find, mnist.FILES)), reason="no folder of NPGAN_DATA_PATH holds MNIST")
+def test_mnists_training_rows():
+    """Theis et al. (2016), Table 1, give 243 nats for 10,000 samples of the true distribution."""
+    log_p = log_likelihood(mnist.load("test").X[::5], mnist.load("train").X[:10000], .1668)
+    assert abs(log_p.mean() - 243) < 3 * log_p.std() / sqrt(len(log_p))
+
+
+# Bad input
+
+@pytest.mark.parametrize("x, samples, sigmas, error, message", [
+    ([[0.]], [[0.]], 0., ValueError, "positive number or more, got 0.0"),
+    ([[0.]], [[0.]], [.1, -2], ValueError, r"got \[0.1, -2\]"),
+    ([[0.]], [[0.]], float("nan"), ValueError, "got nan"),
+    ([[0.]], [[0.]], [], ValueError, r"got \[\]"),
+    ([[0.]], np.zeros((0, 1)), 1., ValueError, r"samples must be \(rows, width\), .* got shape \(0, 1\)"),
+    (np.zeros((0, 1)), [[0.]], 1., ValueError, r"x must be .* got shape \(0, 1\)"),
+    ([0.], [[0.]], 1., ValueError, r"x must be .* got shape \(1,\)"),
+    ([[0.]], [[0., 1]], 1., ValueError, r"one width, got shapes \(1, 1\) and \(1, 2\)"),
+    ([[0.], [float("nan")]], [[0.]], 1., ValueError, "x must be finite, got NaN or infinity in row 1"),
+    ([[0.]], [[0.], [float("inf")]], 1., ValueError, "samples must be finite, .* in row 1"),
+])
+def test_bad_input(x, samples, sigmas, error, message):
+    with pytest.raises(error, match=message):
+        log_likelihood(asarray(x), asarray(samples), sigmas)
+
+
+def test_bad_types():
+    good = asarray([[0.]])
+    with pytest.raises(TypeError, match="x must be an array of float32 or float64, got int64"):
+        log_likelihood(xp.zeros((1, 1), "int64"), good, 1.)
+    with pytest.raises(TypeError, match="samples must be an array of .* got list"):
+        log_likelihood(good, [[0.]], 1.)
+    with pytest.raises(TypeError, match=f"one dtype, got {backend.floatX} and float64"):
+        log_likelihood(good, xp.zeros((1, 1), "float64"), 1.)
+
+
+def test_bad_calls():
+    train = asarray([[0.], [1.]])
+    with pytest.raises(ValueError, match="no samples yet"):
+        StreamingParzen(train, 1.).log_likelihood        # noqa: B018
+    for num_samples in (0, 3):
+        with pytest.raises(ValueError, match=f"from 1 to the 2 rows of train, got {num_samples}"):
+            next(sanity_samples(train, num_samples, RandomStream(1)))
