@@ -6,14 +6,15 @@ D(x) = sigmoid(a).  They play
 
     min_G max_D V(D, G) = E_{x ~ p_data} log D(x) + E_{z ~ p_g(z)} log(1 - D(G(z)))         (eq. 1)
 
-A finger on the arrays, in either order of updates:
+What flows where, in both kinds of update:
 
     z -> G.fprop -> G(z) -> D.dropout_fprop -> a -> dC/da -> D.bprop -> dC/dG(z) -> G.bprop -> G.grad
 """
-from npgan.backend import xp
+from npgan.backend import check_stream, xp
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
 from npgan.layer import positive_ints
-from npgan.layers import Dropout, Maxout, RectifiedLinear, Sigmoid, sigmoid
+from npgan.layers import Linear, sigmoid
+from npgan.mlp import MLP
 
 SQRT3 = 3 ** .5
 
@@ -54,8 +55,9 @@ class Generator:
     def __init__(self, mlp, noise="uniform", rng=None):
         if noise not in PRIORS:
             raise ValueError(f"noise must be one of {', '.join(PRIORS)}, got {noise!r}")
-        if rng is None:
-            raise TypeError("a Generator draws its noise: give it rng=npgan.backend.RandomStream(seed)")
+        if not isinstance(mlp, MLP):
+            raise TypeError(f"mlp must be an MLP, got {mlp!r}; wrap layers in MLP([...])")
+        check_stream(rng)
         self.mlp, self.prior, self.rng = mlp, noise, rng
         self.fprop, self.bprop, self.enforce_norm_limits = mlp.fprop, mlp.bprop, mlp.enforce_norm_limits
 
@@ -78,7 +80,7 @@ class Generator:
         return f"Generator({self.mlp!r}, noise={self.prior!r})"
 
     def sample(self, m):
-        """`m` independent samples, an array (m, dim): one forward pass, no Markov chain (Section 1)."""
+        """`m` independent samples, an array (m, dim): a forward pass each, no Markov chain (Section 1)."""
         positive_ints(m=m)
         return xp.concatenate([self.mlp.fprop(self.noise(min(1000, m - start))) for start in range(0, m, 1000)])
 
@@ -97,10 +99,12 @@ class AdversaryPair:
     def __init__(self, generator, discriminator):
         if not isinstance(generator, Generator):
             raise TypeError(f"generator must be a Generator(mlp, noise, rng), got {generator!r}")
+        if not isinstance(discriminator, MLP):
+            raise TypeError(f"discriminator must be an MLP, got {discriminator!r}; wrap layers in MLP([...])")
         G, D = generator.mlp, discriminator
         if D.nvis != G.dim:
             raise ValueError(f"D takes rows of {D.nvis} numbers, but G makes rows of {G.dim}")
-        if D.dim != 1 or isinstance(D.layers[-1], (RectifiedLinear, Sigmoid, Maxout, Dropout)):
+        if D.dim != 1 or type(D.layers[-1]).fprop is not Linear.fprop:
             raise ValueError(f"D must end in Linear(nvis, 1), whose output is the logit of D(x), got {D.layers[-1]!r}")
         self.generator, self.discriminator = generator, discriminator
 
@@ -133,8 +137,8 @@ def on_top(x, samples):
         raise ValueError(f"the data must be rows of {samples.shape[1]} numbers, shape (m, {samples.shape[1]}), "
                          f"got shape {x.shape}")
     if x.dtype != samples.dtype:
-        raise TypeError(f"the nets compute in {samples.dtype}, got {x.dtype}; "
-                        "convert the data with npgan.backend.asarray")
+        raise TypeError(f"the nets compute in {samples.dtype}, got {x.dtype}; choose the precision by "
+                        "npgan.backend.use(floatX=...) before nets are built, convert data by npgan.backend.asarray")
     return xp.concatenate([x, samples])
 
 
@@ -162,13 +166,15 @@ def generator_step(pair, rule_G, m, generator_loss=NonSaturating()):
     G, D = pair.generator, pair.discriminator
     z = G.noise(m)
     a = D.dropout_fprop(G.fprop(z))
-    G.bprop(D.bprop(generator_loss.grad(a), params=False), inputs=False)    # ascend log D(G(z)), Section 3
+    G.bprop(D.bprop(generator_loss.grad(a), params=False), inputs=False)    # descend C_G
     rule_G.update(G)
 
 
 def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generator_loss=NonSaturating(), callback=None):
     """
     Algorithm 1: minibatch stochastic gradient descent training of generative adversarial nets.
+
+    `SeparateSteps` makes the same steps in a training loop with epochs, schedules and monitoring.
 
     Parameters
     ----------
@@ -182,7 +188,7 @@ def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generato
     m : int
         Minibatch size.
     generator_loss : NonSaturating, Saturating or Blend
-        What G descends: -log D(G(z)) as in Section 3 and the experiments, or log(1 - D(G(z))) as Algorithm 1 has it.
+        What G descends: -log D(G(z)) as in Section 3 and the released code, or log(1 - D(G(z))) as Algorithm 1 has it.
     callback : function of the number of iterations done, optional
         Called after each iteration; a true answer ends the training.
     """
@@ -250,6 +256,8 @@ class SimultaneousSteps:
 class SeparateSteps:
     """
     Algorithm 1's order for a training loop that hands out minibatches: a call is one step of D, every k-th also of G.
+
+    The steps are those of `algorithm_1`.  D's gradient is twice that of `simultaneous_step`, so its rate counts double.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from npgan.datasets.files import DataError, replacing
 VERSION = 1
 
 
-class CheckpointError(DataError, ValueError):
+class CheckpointError(DataError):
     """A file that is no whole checkpoint, or not one of this run: what was expected, what was found, what to do."""
 
 

@@ -72,7 +72,7 @@ def _cupy():
         count = cupy.cuda.runtime.getDeviceCount()
     except ImportError as error:
         raise BackendError(f"the backend 'cupy' needs the package CuPy, which does not import here ({error}); "
-                           "pip install 'npgan[gpu]', or use the backend 'numpy'") from error
+                           "python -m pip install \".[gpu]\", or use the backend 'numpy'") from error
     except Exception as error:                  # CuPy's own CUDARuntimeError: no driver, another CUDA version
         raise BackendError(f"CuPy is installed but cannot reach a GPU ({error}); check the NVIDIA driver, "
                            "or use the backend 'numpy'") from error
@@ -89,6 +89,12 @@ def to_numpy(a):
 def asarray(a):
     """`a` as a backend array of floatX: the door by which data enter; no copy if it is one already."""
     return xp.asarray(a, dtype=floatX)
+
+
+def check_stream(rng):
+    """Refuse an `rng` that is no `RandomStream`: NumPy's own generators take other arguments and ignore floatX."""
+    if not isinstance(rng, RandomStream):
+        raise TypeError(f"what is drawn at random needs rng=npgan.backend.RandomStream(seed), got {rng!r}")
 
 
 def blocks(n):

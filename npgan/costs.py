@@ -5,7 +5,7 @@ D(x) = sigmoid(a), and with the softplus sp(a) = log(1 + e^a)
 
     -log D = sp(-a)         -log(1 - D) = sp(a)         sp'(a) = sigmoid(a) = 1 - sigmoid(-a)
 
-so no cost takes the log of a rounded probability: log(1 - D) is -inf once D rounds to 1, sp(a) is not.
+so no cost takes the log of a rounded probability: log(1 - D) is -inf once D rounds to 1, sp(a) stays finite.
 """
 from npgan.backend import xp
 from npgan.layers import sigmoid
@@ -18,8 +18,9 @@ def softplus(a):
 
 def check_target(h, target):
     """Refuse a `target` that is neither a number nor an array like `h`: it would broadcast to nonsense."""
-    if getattr(target, "shape", ()) not in ((), h.shape):
-        raise ValueError(f"the target must be a number or of shape {h.shape}, got shape {target.shape}")
+    shape = getattr(target, "shape", (len(target),) if hasattr(target, "__len__") else ())
+    if shape not in ((), h.shape):
+        raise ValueError(f"the target must be a number or of shape {h.shape}, got shape {shape}")
     if getattr(target, "dtype", h.dtype) != h.dtype:
         raise TypeError(f"the target must be of {h.dtype}, got {target.dtype}; convert it with npgan.backend.asarray")
 

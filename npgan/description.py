@@ -3,6 +3,7 @@ import math
 
 from npgan import backend
 from npgan.adversarial import Generator
+from npgan.backend import RandomStream
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
@@ -30,7 +31,7 @@ def build(description, weights, rng):
     return KINDS[kind](**arguments, **drawn)
 
 
-class Saved:
+class Saved(RandomStream):
     """Stands for the stream that draws weights: hands out those of a saved `theta`, and no more than there are."""
 
     def __init__(self, theta):

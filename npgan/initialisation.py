@@ -1,6 +1,6 @@
 """Where weights and biases start."""
 from npgan import backend
-from npgan.backend import xp
+from npgan.backend import check_stream, xp
 from npgan.layer import positive_ints
 
 
@@ -13,7 +13,7 @@ def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, 
     nvis, dim : int
     rng : RandomStream
     irange : float
-        Uniform on (-irange, irange).
+        Uniform on [-irange, irange).
     istdev : float
         Normal with this standard deviation.
     sparse_init, sparse_stdev : int and float
@@ -26,8 +26,7 @@ def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, 
     if sum(way is not None for way in (irange, istdev, sparse_init)) != 1:
         raise ValueError("give exactly one of irange, istdev and sparse_init, "
                          f"got irange={irange}, istdev={istdev}, sparse_init={sparse_init}")
-    if rng is None:
-        raise TypeError("initial weights are random: give the layer rng=npgan.backend.RandomStream(seed)")
+    check_stream(rng)
     if irange is not None:
         return rng.uniform(-irange, irange, (nvis, dim))
     if istdev is not None:

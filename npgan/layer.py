@@ -8,7 +8,9 @@ class Layer:
 
     A subclass names its parameters in `param_names`, keeps each as an attribute (``W``) with its gradient beside it
     (``dW``), and writes `fprop`, which ends in ``return self.remember(h, ...)``, and `bprop`, which begins with
-    ``... = self.recall(dh)``.  Neither pass writes into its argument.
+    ``... = self.recall(dh)``.  Neither pass writes into its argument.  `bprop` writes each gradient into the array that
+    is there, by ``out=self.dW`` or ``self.dW[...] =``: inside an MLP that is a view of the net's vector `grad`, and an
+    array put in its place would never reach the learning rule.
 
     Attributes
     ----------
@@ -90,25 +92,26 @@ class Layer:
 
     def recall(self, dh):
         """What `remember` kept, handed out once, for a `dh` of the output's shape."""
-        self.expect(dh, self._answered)
+        self.expect(dh)
         kept, self._kept = self._kept, None
         return kept
 
-    def expect(self, dh, shape):
-        """Refuse a second backward pass and a `dh` of another shape than the output's."""
+    def expect(self, dh, shape=None):
+        """Refuse a second backward pass and a `dh` of another `shape` than that of what `remember` was given."""
+        shape = shape or self._answered
         if self._kept is None:
             raise RuntimeError(f"{self!r}: bprop answers one fprop, and none came since the last bprop")
         if dh.shape != shape:
             raise ValueError(f"{self!r}: bprop got dh of shape {dh.shape}, but the latest fprop gave {shape}")
 
-    def check(self, state_below):
+    def check_input(self, state_below):
         """Refuse a `state_below` of another width or precision, in words and not by a failed product."""
         if state_below.ndim != 2 or state_below.shape[1] != self.nvis or not len(state_below):
             raise ValueError(f"{self!r} takes one or more rows of {self.nvis} numbers, shape (m, {self.nvis}), "
                              f"got shape {state_below.shape}")
         if state_below.dtype != self.params[0].dtype:
-            raise TypeError(f"{self!r} computes in {self.params[0].dtype}, got {state_below.dtype}; "
-                            "convert the input with npgan.backend.asarray")
+            raise TypeError(f"{self!r} computes in {self.params[0].dtype}, got {state_below.dtype}; choose precision"
+                            " by npgan.backend.use(floatX=...) before nets are built, convert data by backend.asarray")
 
     def place(self, theta, grad):
         """Move the parameters into the vector `theta`, the gradients into `grad`, and keep views of those."""

@@ -5,7 +5,7 @@ Everywhere s is ``state_below``, the layer's input, one example a row; z is an a
 and dA stands for dC/dA, the gradient of a cost C, an array of A's shape.
 """
 from npgan import backend
-from npgan.backend import xp
+from npgan.backend import check_stream, xp
 from npgan.initialisation import initial_weights
 from npgan.layer import Layer, positive_ints
 
@@ -53,7 +53,7 @@ class Linear(Layer):
         self.dW, self.db = xp.zeros_like(self.W), xp.zeros_like(self.b)
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
-        self.check(state_below)
+        self.check_input(state_below)
         z = xp.matmul(state_below, self.W)
         z += self.b
         return self.remember(z, state_below)
@@ -102,7 +102,7 @@ class RectifiedLinear(Linear):
         return z * self.slope
 
     def bprop(self, dh, params=True, inputs=True):
-        self.expect(dh, self._answered)
+        self.expect(dh)
         return super().bprop(dh * self.slope, params, inputs)
 
 
@@ -114,13 +114,13 @@ class Sigmoid(Linear):
         return self.h
 
     def bprop(self, dh, params=True, inputs=True):
-        self.expect(dh, self._answered)
+        self.expect(dh)
         return super().bprop(dh * self.h * (1 - self.h), params, inputs)
 
 
 class Maxout(Linear):
     """
-    h_u = max over the pieces p of z[u k + p]: each unit is the largest of its k = `num_pieces` affine pieces.
+    h_u = max over the pieces p of z[u n + p]: each unit is the largest of its n = `num_pieces` affine pieces.
 
     Only the winning piece of a unit moves h, so dC/dz is dC/dh there and 0 at the others.  A tie goes to the earliest
     piece (the authors' Theano gave every tied piece the full gradient, which is no subgradient).
@@ -128,7 +128,7 @@ class Maxout(Linear):
     Parameters
     ----------
     nvis, num_units, num_pieces : int
-        W is (nvis, num_units k), b (num_units k,); unit u has the columns u k ... u k + k - 1, as in Pylearn2.
+        W is (nvis, num_units n), b (num_units n,); unit u has the columns u n ... u n + n - 1, as in Pylearn2.
     """
 
     argument_names = ("nvis", "num_units", "num_pieces", "max_col_norm")
@@ -147,7 +147,7 @@ class Maxout(Linear):
         return self.h
 
     def pieces(self):
-        """The pieces of all units, k views (m, num_units) of z."""
+        """The pieces of all units, views (m, num_units) of z."""
         return [self.z[:, p::self.num_pieces] for p in range(self.num_pieces)]
 
     def bprop(self, dh, params=True, inputs=True):                  # (m, num_units) -> (m, nvis)
@@ -182,8 +182,8 @@ class Dropout(Layer):
     def __init__(self, include_prob, scale=None, rng=None):
         if not 0 < include_prob <= 1:
             raise ValueError(f"include_prob must be in (0, 1], got {include_prob}")
-        if rng is None and include_prob < 1:
-            raise TypeError("Dropout draws masks: give it rng=npgan.backend.RandomStream(seed)")
+        if include_prob < 1:
+            check_stream(rng)
         self.include_prob, self.rng = include_prob, rng
         self.scale = 1 / include_prob if scale is None else scale
 

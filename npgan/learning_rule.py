@@ -1,4 +1,4 @@
-"""Gradient descent with momentum, the paper's two schedules, and the average of a net over its updates."""
+"""Gradient descent with momentum, the released code's two schedules, and the average of a net over its updates."""
 from contextlib import contextmanager
 
 from npgan import backend
@@ -74,10 +74,10 @@ class ExponentialDecay:
 
 class MomentumAdjustor:
     """
-    Momentum that grows linearly, from each rule's own to `final_momentum`, between two counts of monitoring.
+    Momentum that grows linearly from epoch to epoch, from each rule's own to `final_momentum`.
 
-    The count is 1 at the monitoring before the first epoch, so with start 1 and saturate 250 epoch e trains with
-    mu_0 + (mu_1 - mu_0) min(1, (e - 1)/249).
+    The count is 1 before the first epoch and one more after each, whatever a `Monitor` skips; so with start 1 and
+    saturate 250 epoch e trains with mu_0 + (mu_1 - mu_0) min(1, (e - 1)/249).
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class MomentumAdjustor:
 
 class PolyakAverage:
     """
-    The average of a net's parameters over its updates, in exponential form, kept beside theta and never fed back.
+    The average of a net's parameters over the minibatches, in exponential form, kept beside theta and never fed back.
 
     After t updates those of update s weigh decay^(t-s), normalised to sum 1: with w_t = (1 - decay)/(1 - decay^t)
 

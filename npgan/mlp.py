@@ -21,8 +21,8 @@ class MLP(Layer):
     theta, grad : array (number of parameters,)
         The parameters end to end in the order of `params`, and dC/dtheta.  Every layer's ``W``, ``b``, ``dW``, ``db``
         are views into them, so changing theta in place changes the net.
-    layer_names : list of str
-        "h0", "h1", ... and "y" for the last, of the layers that have parameters.
+    with_params, layer_names : list of int and list of str
+        Which layers have parameters, and their names: "h0", "h1", ... and "y" for the last.
     """
 
     def __init__(self, layers):
@@ -37,15 +37,15 @@ class MLP(Layer):
             elif layer.nvis != self.dim:
                 raise ValueError(f"{layer!r} takes {layer.nvis} inputs, but the layer below it has {self.dim} units")
             self.dim = layer.dim
-        self.hidden = [i for i, layer in enumerate(self.layers) if layer.params]
-        if not self.hidden:
+        self.with_params = [i for i, layer in enumerate(self.layers) if layer.params]
+        if not self.with_params:
             raise ValueError(f"an MLP needs a layer with parameters, got {self.layers}")
         dtypes = sorted({str(p.dtype) for p in self.params})
         if len(dtypes) > 1:
             raise TypeError(f"the layers of an MLP share one precision, got {' and '.join(dtypes)}")
         size = sum(p.size for p in self.params)
         self.place(xp.empty(size, dtypes[0]), xp.empty(size, dtypes[0]))
-        self.layer_names = [f"h{i}" for i in range(len(self.hidden) - 1)] + ["y"]
+        self.layer_names = [f"h{i}" for i in range(len(self.with_params) - 1)] + ["y"]
 
     def __setstate__(self, state):                      # a deep copy's arrays are no longer views of its theta
         self.__dict__.update(state)
@@ -82,7 +82,7 @@ class MLP(Layer):
         return state_below
 
     def bprop(self, dh, params=True, inputs=True):
-        lowest = self.hidden[0]                         # below it only dropout, which has nothing to learn
+        lowest = self.with_params[0]                         # below it only dropout, which has nothing to learn
         for layer in reversed(self.layers[lowest + 1:]):
             dh = layer.bprop(dh, params=params)
         for layer in reversed(self.layers[:lowest + 1]):
@@ -96,7 +96,7 @@ class MLP(Layer):
         names = iter(self.layer_names)
         for i, layer in enumerate(self.layers):
             state_below = layer.fprop(state_below)
-            if i in self.hidden:
+            if i in self.with_params:
                 yield next(names), state_below
 
     def enforce_norm_limits(self):

@@ -56,7 +56,7 @@ def test_asarray_and_to_numpy_copy_only_where_they_must():
 
 
 @pytest.mark.parametrize("cupy, says", [
-    (None, r"pip install 'npgan\[gpu\]'"),
+    (None, r'python -m pip install "\.\[gpu\]"'),
     (lambda: 1 / 0, r"cannot reach a GPU \(division by zero\); check the NVIDIA driver"),
     (lambda: 0, "finds no GPU"),
 ])
@@ -81,7 +81,7 @@ def test_cupy_and_back(monkeypatch):
 @pytest.mark.parametrize("name, ends_with", [
     ("numpy", "<npgan.backend.xp: numpy>"),
     ("theano", "ValueError: the backend must be one of numpy, cupy, got 'theano'"),
-    ("cupy", "pip install 'npgan[gpu]', or use the backend 'numpy'"),
+    ("cupy", 'python -m pip install ".[gpu]", or use the backend \'numpy\''),
 ])
 def test_backend_from_the_environment(name, ends_with):
     code = "import sys; sys.modules['cupy'] = None; from npgan.backend import xp; print(xp)"     # None: not installed

@@ -19,7 +19,7 @@ TIMEOUT = 30                        # seconds without a byte
 DEADLINE = 600                      # seconds for one file from one mirror
 
 
-class DataError(Exception):
+class DataError(ValueError):
     """
     A file that is missing, damaged, or not the one that was wanted.
 
