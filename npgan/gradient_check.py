@@ -13,6 +13,7 @@ from npgan.adversarial import AdversaryPair
 from npgan.backend import RandomStream, xp
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
 from npgan.gradient_report import Report, Row
+from npgan.layer import Layer
 from npgan.mlp import MLP
 
 STEPS = 6/18, 7/18, 8/18, 9/18          # the steps, as powers of eps
@@ -122,12 +123,16 @@ class _Subject:
     def backward(self, dh):
         """The gradients that bprop claims for `dh`, of inputs and parameters; notes what the passes change besides."""
         inputs, params, given = [x.copy() for x in self.inputs], [p.copy() for p in self.params], dh.copy()
+        views = list(self.thing.grads) if isinstance(self.thing, Layer) else []
         for who, run in (("fprop", lambda: self.forward(inputs)), ("bprop", lambda: self.thing.bprop(given))):
             dx = run()
             for what, now, before in (("its input", inputs, self.inputs), ("the parameters", self.params, params),
                                       ("its argument dh", [given], [dh])):
                 if not all(map(_same, now, before)):
                     self.faults.setdefault(what, f"{who} changes {what}")
+        if any(now is not before for now, before in zip(getattr(self.thing, "grads", []), views)):
+            self.faults.setdefault("views", "bprop puts a new array in the place of a gradient's, which a net's "
+                                            "learning rule never sees: write into it, by out= or [...] =")
         for p, before in zip(self.params, params):
             p[...] = before
         dx, grads = dx if isinstance(dx, (list, tuple)) else [dx], getattr(self.thing, "grads", [])
@@ -222,7 +227,7 @@ def _parts(thing):
         if id(part) not in seen and hasattr(part, "__dict__"):
             seen.add(id(part))
             yield prefix, part
-            names = dict(zip(part.hidden, part.layer_names)) if isinstance(part, MLP) else {}
+            names = dict(zip(part.with_params, part.layer_names)) if isinstance(part, MLP) else {}
             for key, value in vars(part).items():
                 within = enumerate(value) if isinstance(value, (list, tuple)) else [("", value)]
                 found += [(f"{prefix}{names.get(i, f'{key}{i}')}.", v) for i, v in within if hasattr(v, "fprop")]

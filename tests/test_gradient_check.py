@@ -10,6 +10,7 @@ from npgan.adversarial import AdversaryPair
 from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.costs import cross_entropy, cross_entropy_grad, squared_error, squared_error_grad
 from npgan.gradient_check import check
+from npgan.layer import Layer
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
@@ -493,3 +494,40 @@ def test_plots_each_array(tmp_path):
     assert axes.get_yscale() == "log"
     drawn = sum(len(line.get_xdata()) for line in axes.lines if line.get_marker() == ".")
     assert drawn == sum(len(row.index) for row in report.rows)
+
+
+class Gain(Layer):
+    """h = g s, with a bprop that puts a new array where its gradient was."""
+
+    param_names = ("g",)
+
+    def __init__(self, dim):
+        self.nvis = self.dim = dim
+        self.g, self.dg = xp.ones(dim, backend.floatX), xp.zeros(dim, backend.floatX)
+
+    def fprop(self, state_below):
+        return self.remember(state_below * self.g, state_below)
+
+    def bprop(self, dh, params=True, inputs=True):
+        state_below, = self.recall(dh)
+        if params:
+            self.dg = (dh * state_below).sum(axis=0)
+        return dh * self.g
+
+
+class GainInPlace(Gain):
+    """The same, written into the array that is there."""
+
+    def bprop(self, dh, params=True, inputs=True):
+        kept = self.dg
+        ds = super().bprop(dh, params, inputs)
+        kept[...], self.dg = self.dg, kept
+        return ds
+
+
+@pytest.mark.parametrize("net", [lambda gain: gain, lambda gain: MLP([gain]), lambda gain: MLP([MLP([gain])])])
+def test_a_gradient_that_no_learning_rule_would_see_is_a_fault(net):
+    X = RandomStream(1).normal((5, 3))
+    assert check(net(GainInPlace(3)), X).ok
+    report = check(net(Gain(3)), X)
+    assert not report.ok and "puts a new array in the place of a gradient's" in report.sentence
