@@ -1,4 +1,8 @@
-"""What is measured of a running game: the authors' monitoring channels, with their two swapped names put right."""
+"""
+What is measured of a running game: the authors' monitoring channels.
+
+Their code exchanges the prefixes ``dis_on_data_`` and ``dis_on_samp_``; here each says what it is measured on.
+"""
 import warnings
 from contextlib import ExitStack, nullcontext
 
@@ -16,7 +20,7 @@ class Monitor:
     Records the channels of `measure` on whole data sets, as an extension of `Train`.
 
     Its noise and masks come from streams of its own, so training goes the same way with it or without.  It warns of a D
-    that was as good as 0 or 1 on all rows from one measurement to the next.
+    whose means on data and on samples are within .001 of 0 or 1 twice in a row.
 
     Parameters
     ----------
@@ -64,9 +68,12 @@ class Monitor:
         """Say so if on the data set `name` D was as good as 0 or 1 throughout, at this `epoch` and the time before."""
         real, fake = (self.history[f"{name}_d_on_{rows}"][-2:] for rows in ("data", "samples"))
         if len(real) == 2 and all(min(D, 1 - D) < SATURATED for D in real + fake):
-            warnings.warn(f"D has nothing left to learn by epoch {epoch}: D(x) is {real[-1]:.4f} on {name}, D(G(z)) "
-                          f"{fake[-1]:.4f}, so hardly any gradient moves the players; a smaller rate or fewer steps "
-                          "for the one that wins, dropout in D, or more data help", stacklevel=3)
+            meaning = ("D says one thing to all rows: give it a smaller rate" if (real[-1] > .5) == (fake[-1] > .5) else
+                       "D takes all samples for data: let it keep up with G" if fake[-1] > .5 else
+                       "D has won: its own gradient vanishes, and under log(1 - D(G(z))) that of G; take fewer steps "
+                       "of D, dropout in D, or more data")
+            warnings.warn(f"{name}, epoch {epoch}: D(x) is {real[-1]:.4f} and D(G(z)) {fake[-1]:.4f} on average, "
+                          f"about as at the measurement before.  {meaning}", stacklevel=3)
 
     def record(self, channel, value):
         """Append one value to a channel of `history`."""
@@ -112,7 +119,8 @@ class LogLikelihood:
         if train.epoch % self.every:
             return
         G = train.step.pair.generator
-        with G.rng.aside([self.monitor.seed, train.epoch]), self.average.applied() if self.average else nullcontext():
+        seed = [self.monitor.seed, train.epoch, len(train.step.pair.streams)]       # the monitor has those before
+        with G.rng.aside(seed), self.average.applied() if self.average else nullcontext():
             samples = G.sample(self.num_samples)
         _, curve = parzen.choose_sigma(self.dataset.X, samples)
         self.monitor.record(f"{self.channel}_epoch", train.epoch)
@@ -136,9 +144,10 @@ def measure(pair, x, generator_loss):
         With dropout and fresh noise:
 
         ``objective_d``, ``objective_g``, ``objective``
-            -V/2 (log 2 at D = 1/2), G's loss, and their sum.
+            -V/2, G's loss, and their sum.  At D = 1/2 -V/2 and -log D(G(z)) are log 2, log(1 - D(G(z))) is -log 2.
         ``sample_grad_norm``
-            The Frobenius norm of dC_G/dG(z); the authors' channel of that name shows the gradient of D's entropy.
+            The Frobenius norm of dC_G/dG(z), of a mean, so it falls with 1/sqrt(m); the authors' channel of that name
+            shows the gradient of D's entropy.
 
         Without dropout:
 
@@ -152,7 +161,7 @@ def measure(pair, x, generator_loss):
             The `unit_statistics` of each layer.
     """
     G, D = pair.generator, pair.discriminator
-    z, m = G.noise(len(x)), len(x)
+    z = G.noise(len(x))
     samples = G.fprop(z)
     objective_d = cross_entropy(D.dropout_fprop(x), 1) / 2
     a = D.dropout_fprop(samples)
@@ -171,7 +180,7 @@ def measure(pair, x, generator_loss):
     channels.update(d_on_data=D_on_data.mean(), d_on_samples=D_on_samples.mean(),
                     false_negatives=(D_on_data < .5).mean(dtype=h.dtype),
                     false_positives=(D_on_samples > .5).mean(dtype=h.dtype))
-    ll = parzen.log_likelihood(x, samples if m == 100 else G.sample(100), .2).mean()
+    ll = parzen.log_likelihood(x, G.sample(100), .2).mean()
     channels.update(gen_ll=ll, gen_nll=-ll)
     return channels
 
@@ -191,7 +200,7 @@ def unit_statistics(prefix, h):
 def weight_norms(prefix, net):
     """The L2 norms of rows and columns of each W of `net`, their min, mean and max: 0-d arrays, named by `prefix`."""
     channels = {}
-    for i, layer in zip(net.hidden, net.layer_names):
+    for i, layer in zip(net.with_params, net.layer_names):
         W = getattr(net.layers[i], "W", None)
         for way, subscripts in (("row", "vj,vj->v"), ("col", "vj,vj->j")) if W is not None else ():
             norms = xp.sqrt(xp.einsum(subscripts, W, W))

@@ -1,7 +1,8 @@
 """The training loop: epochs of minibatches, and everything that happens between them."""
 import time
 
-from npgan.backend import xp
+from npgan.backend import check_stream, xp
+from npgan.datasets import Dataset
 from npgan.layer import positive_ints
 from npgan.layers import Sigmoid
 
@@ -28,8 +29,8 @@ class Train:
     rng : RandomStream
         Draws the order of the rows.
     extensions : sequence
-        Objects with a method ``on_update(train)`` or ``on_monitor(train)`` or both, called in their order: averages,
-        schedules, monitors, saving.
+        Objects with a method ``on_update(train)``, called after each minibatch, or ``on_monitor(train)``, called before
+        training and after each epoch, or both; in their order: averages, schedules, monitors, saving.
 
     Attributes
     ----------
@@ -50,6 +51,8 @@ class Train:
     def __init__(self, step, dataset, batch_size, rng, extensions=()):
         G, D = step.pair.generator, step.pair.discriminator
         positive_ints(batch_size=batch_size)
+        if not isinstance(dataset, Dataset):
+            raise TypeError(f"dataset must be a Dataset, got a {type(dataset).__name__}; wrap it: Dataset(X)")
         if dataset.X.shape[1] != D.nvis:
             raise ValueError(f"the data have rows of {dataset.X.shape[1]} numbers, D takes rows of {D.nvis}")
         if batch_size > len(dataset):
@@ -58,6 +61,10 @@ class Train:
         if isinstance(G.mlp.layers[-1], Sigmoid) and not 0 <= low <= high <= 1:
             raise ValueError("a generator that ends in sigmoids makes numbers in [0, 1], "
                              f"the data are in [{low:g}, {high:g}]; rescale them, or end the generator in Linear")
+        check_stream(rng)
+        for extension in extensions:
+            if not (hasattr(extension, "on_update") or hasattr(extension, "on_monitor")):
+                raise TypeError(f"an extension has a method on_update or on_monitor, {extension!r} has neither")
         self.step, self.dataset, self.batch_size, self.rng = step, dataset, batch_size, rng
         self.extensions = list(extensions)
         self.epoch, self.updates, self.seconds, self.stop, self.checkpoint = 0, 0, 0., False, None
@@ -91,9 +98,10 @@ class Train:
         for player, net in (("G", self.step.pair.generator.mlp), ("D", self.step.pair.discriminator)):
             if xp.isfinite(net.theta).all():
                 continue
-            name = next(f"{layer_name}.{name}" for i, layer_name in zip(net.hidden, net.layer_names)
-                        for name, param in zip(net.layers[i].param_names, net.layers[i].params)
-                        if not xp.isfinite(param).all())
+            found = (f"{layer}.{name}" for i, layer in zip(net.with_params, net.layer_names)
+                     for name, param in zip(net.layers[i].param_names, net.layers[i].params)
+                     if not xp.isfinite(param).all())
+            name = next(found, "theta")                         # a net within the net keeps its names to itself
             good = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was saved"
             raise TrainingDiverged(f"{player}'s {name} is not finite after epoch {self.epoch}, update {self.updates}; "
                                    f"{good}; a smaller learning rate is the usual cure")
