@@ -7,14 +7,22 @@ import traceback
 
 
 def tell_in_one_line(kind, error, trace):
-    """End a script with one line and exit status 2 (130 by Ctrl-C); NPGAN_TRACEBACK=1 shows the whole trace."""
+    """
+    End a script with one line and exit status 2 (130 by Ctrl-C).
+
+    What a user's mistake cannot raise has its place added; NPGAN_TRACEBACK=1 shows the whole trace.
+    """
     if os.environ.get("NPGAN_TRACEBACK"):
         traceback.print_exception(kind, error, trace)
     elif issubclass(kind, KeyboardInterrupt):
         print("\nstopped by hand", file=sys.stderr)
     else:
-        what = "error" if issubclass(kind, (ValueError, TypeError, RuntimeError, OSError)) else kind.__name__
-        hint = "; install it with: python -m pip install ." if issubclass(kind, ModuleNotFoundError) else ""
+        what, hint = "error", ""
+        if issubclass(kind, ModuleNotFoundError):
+            hint = "; install it with: python -m pip install ."
+        elif not issubclass(kind, (ValueError, RuntimeError, OSError)):
+            last = traceback.extract_tb(trace)[-1]
+            what, hint = kind.__name__, f" ({last.filename}:{last.lineno}; NPGAN_TRACEBACK=1 shows the whole trace)"
         print(f"\n{os.path.basename(sys.argv[0])}: {what}: {' '.join(str(error).split())}{hint}", file=sys.stderr)
     sys.exit(130 if issubclass(kind, KeyboardInterrupt) else 2)
 
@@ -37,7 +45,7 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     max_epochs, save_path, seed
         Defaults; a script without training or output leaves the first or second out.
     more : dict
-        Further options: the name, then the keyword arguments of ``add_argument``.
+        Further options: the name, then the keyword arguments of ``add_argument``; one with ``nargs`` has no dashes.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if max_epochs is not None:
@@ -48,7 +56,7 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     parser.add_argument("--backend", choices=backend.BACKENDS, help="default numpy, or NPGAN_BACKEND")
     parser.add_argument("--data_path", help="a folder with data sets, in place of NPGAN_DATA_PATH")
     for name, keywords in more.items():
-        parser.add_argument(f"--{name}", **keywords)
+        parser.add_argument(name if "nargs" in keywords else f"--{name}", **keywords)
     chosen = parser.parse_args()
     backend.use(chosen.backend)
     if chosen.data_path:
@@ -63,20 +71,16 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     return chosen
 
 
-def natural(text):
-    """A whole number >= 0, for argparse."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be >= 0, got {number}")
+def whole(least):
+    """For argparse: a whole number that is at least `least`."""
+    def number(text):
+        if not text.lstrip("-").isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number >= {least}, got {text!r}")
+        return int(text)
     return number
 
 
-def positive_int(text):
-    """A whole number >= 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be >= 1, got {number}")
-    return number
+natural, positive_int = whole(0), whole(1)
 
 
 class Progress:
@@ -96,13 +100,17 @@ class Progress:
         self.max_epochs, self.monitor, self.channels = max_epochs, monitor, dict(channels)
         self.terminal = sys.stderr.isatty()
         self.every = .2 if self.terminal else 15.
-        self.start = self.shown = None
+        self.start = self.shown = self.first = None
 
-    def on_monitor(self, train):
-        """Start the clock before training, and close the line after it."""
+    def begin(self, train):
+        """Start the clock, at the first event of a new run or of one that goes on."""
         if self.start is None:
             self.start, self.first = time.monotonic(), train.updates
             self.shown = self.start if self.terminal else -self.every
+
+    def on_monitor(self, train):
+        """Close the line after training."""
+        self.begin(train)
         if train.epoch >= self.max_epochs or train.stop:
             self.show(train)
             if self.terminal:
@@ -110,6 +118,7 @@ class Progress:
 
     def on_update(self, train):
         """Renew the line, a few times a second."""
+        self.begin(train)
         if time.monotonic() - self.shown >= self.every:
             self.show(train)
 

@@ -4,7 +4,7 @@ Healthy and sick games
 ======================
 
 Four short games on the embedded digits, and how the monitor tells them apart: a healthy one; a generator whose gradient
-vanishes (Section 3); one that collapses (Section 6, "the Helvetica scenario"); and a discriminator that is too strong.
+vanishes (Section 3); one that collapses (Section 6, "the Helvetica scenario"); and a discriminator that overfits.
 
 Reads the embedded digits, writes ``sick_games.png``.
 """
@@ -40,7 +40,7 @@ def play(name, steps, data=train, include_prob=.8, **keywords):
              Dropout(include_prob, rng=masks), Maxout(60, 60, 5, .05, weights_D),
              Dropout(include_prob, rng=masks), Linear(60, 1, .05, weights_D)])
     step = steps(AdversaryPair(G, D), Momentum(.1, .5), Momentum(.1, .5), **keywords)
-    epochs = chosen.max_epochs * len(train) // len(data)                # as many updates, however few the rows
+    epochs = chosen.max_epochs * len(train) // len(data)                # as many minibatches, however few the rows
     monitor = Monitor({"valid": valid}, seed=chosen.seed, every=max(1, epochs // 60))
     print(f"{name}:")
     Train(step, data, 100, order, [monitor, Progress(epochs)]).main_loop(epochs)
@@ -50,7 +50,7 @@ def play(name, steps, data=train, include_prob=.8, **keywords):
 # %%
 # Four games
 # ----------
-# The same nets and the same random numbers; only one thing differs in each of the sick ones.
+# The same nets and the same random numbers; the title says what differs.
 
 class HalfwayStale(SeparateSteps):
     """A healthy game for half the time; then G goes on against a D that learns no more, the Helvetica scenario."""
@@ -67,19 +67,19 @@ class HalfwayStale(SeparateSteps):
 
 games = [
     play("healthy", SeparateSteps),
-    play("vanishing gradient: G descends log(1 - D(G(z))) against 5 steps of D", SeparateSteps,
+    play("vanishing gradient: G descends log(1 - D(G(z))), 5 steps of D to one of G, no dropout", SeparateSteps,
          discriminator_steps=5, generator_loss=Saturating(), include_prob=1),
     play("collapse: halfway D stops learning, and G goes on", HalfwayStale),
-    play("D too strong: 200 training digits, no dropout", SeparateSteps, include_prob=1,
+    play("D overfits: 200 training digits, no dropout", SeparateSteps, include_prob=1,
          data=Dataset(train.X[:200], name="200 digits")),
 ]
 
 # %%
 # What to see
 # -----------
-# Healthy: both curves near 1/2, the gradient at the samples steady.  Vanishing: D(G(z)) at 0, and the gradient with it.
-# Collapse: all samples are what the stale D took for data.  D too strong: it knows its training digits by heart and
-# doubts fresh ones, so D(x) falls on validation digits, while no sample fools it.
+# Healthy: D wins at first, then both curves move towards 1/2.  Vanishing: D(G(z)) at 0, and the gradient with it.
+# Collapse: all samples are what the stale D took for data.  D overfits: it knows its training digits by heart and
+# doubts fresh ones, so D(x) falls on validation digits, while no sample fools it; the gradient is strong all the same.
 
 figure = Figure(figsize=(11, 9), layout="constrained")
 for row, (name, history, samples) in zip(figure.subfigures(len(games), 1), games):
@@ -87,11 +87,11 @@ for row, (name, history, samples) in zip(figure.subfigures(len(games), 1), games
     pictures, outputs, gradients = row.subplots(1, 3)
     pictures.imshow(viewer.grid(2 * samples.reshape(-1, 8, 8) - 1, 2, 4), interpolation="nearest")
     pictures.set_axis_off()
-    epochs = [epoch * chosen.max_epochs / history["epoch"][-1] for epoch in history["epoch"]]
-    viewer.curves(outputs, epochs, {"D(x)": history["valid_d_on_data"], "D(G(z))": history["valid_d_on_samples"]},
+    passes = [epoch * chosen.max_epochs / history["epoch"][-1] for epoch in history["epoch"]]   # of the full set's rows
+    viewer.curves(outputs, passes, {"D(x)": history["valid_d_on_data"], "D(G(z))": history["valid_d_on_samples"]},
                   "mean output of D")
     outputs.set_ylim(0, 1)
-    viewer.curves(gradients, epochs, {"norm of dC/dG(z)": history["valid_sample_grad_norm"]}, "nats per unit")
+    viewer.curves(gradients, passes, {"mean over minibatches": history["valid_sample_grad_norm"]}, "norm of dC/dG(z)")
     gradients.set_yscale("log")
     gradients.set_ylim(1e-5, 10)
 viewer.save(chosen.save_path, figure)
