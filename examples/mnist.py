@@ -1,0 +1,135 @@
+"""
+=========================
+Adversarial nets on MNIST
+=========================
+
+Trains the nets of Goodfellow et al. (2014), Section 5, with the numbers of the authors' ``mnist.yaml``, and keeps
+beside G the average of its parameters over about 67 epochs, which is what samples and the log-likelihood come from.
+
+Reads ``mnist`` (found through NPGAN_DATA_PATH, or fetched), writes ``mnist.npz``, a checkpoint after each epoch;
+``mnist.png``, samples beside their nearest training digits as in Figure 2a; and ``mnist.gif``, how samples of the same
+noise grew, from pictures in ``mnist_epochs``.
+"""
+import os
+import sys
+from pathlib import Path
+
+from common import Progress, options
+from matplotlib.animation import PillowWriter
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from npgan import checkpoint, diagnosis, viewer
+from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
+from npgan.backend import RandomStream
+from npgan.datasets import Dataset, mnist
+from npgan.datasets.files import replacing
+from npgan.initialisation import marginal_bias
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.mlp import MLP
+from npgan.monitor import LogLikelihood, Monitor
+from npgan.train import Train
+
+chosen = options(__doc__, max_epochs=80, save_path="mnist.npz",
+                 resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"},
+                 diagnose={"metavar": "CHECKPOINT", "help": "only tell what ails that run, if anything"})
+saved = chosen.diagnose and checkpoint.load(chosen.diagnose)
+train, valid = mnist.load("train"), mnist.load("valid")
+if saved:
+    for words, players in (("its last update", saved.pair(average=False)), ("the average of G", saved.generator())):
+        print(f"{chosen.diagnose}, {words}: {diagnosis.diagnose(players, train, valid)}\n")
+    sys.exit()
+print(f"seed {chosen.seed}")
+
+# %%
+# The two players
+# ---------------
+# G has 2,503,984 parameters, D 1,231,441.  G's last biases start at the mean digit.
+
+weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
+
+G = Generator(MLP([RectifiedLinear(nvis=100, dim=1200, irange=.05, rng=weights_G),
+                   RectifiedLinear(nvis=1200, dim=1200, irange=.05, rng=weights_G),
+                   Sigmoid(nvis=1200, dim=784, irange=.05, rng=weights_G, init_bias=marginal_bias(train.X))]),
+              noise="uniform", rng=noise)
+D = MLP([Dropout(include_prob=.8, rng=masks), Maxout(nvis=784, num_units=240, num_pieces=5, irange=.005, rng=weights_D),
+         Dropout(include_prob=.5, rng=masks), Maxout(nvis=240, num_units=240, num_pieces=5, irange=.005, rng=weights_D),
+         Dropout(include_prob=.5, rng=masks), Linear(nvis=240, dim=1, irange=.005, rng=weights_D)])
+
+# %%
+# Watching G learn
+# ----------------
+# Every five epochs, and at the end, a picture of what the average makes of always the same noise.
+
+stem = os.path.splitext(chosen.save_path)[0]
+folder = Path(f"{stem}_epochs")
+
+
+class Growth:
+    """Draws these pictures, as an extension of `Train`; its noise comes from a stream of its own."""
+
+    def __init__(self):
+        with G.rng.aside([chosen.seed, 5]):
+            self.z = G.noise(60)
+
+    def on_monitor(self, game):
+        """Draw, if it is time."""
+        if game.epoch % 5 == 0 or game.epoch >= chosen.max_epochs:
+            with average.applied():
+                patches = 2 * G.fprop(self.z).reshape(-1, *train.shape) - 1
+            folder.mkdir(exist_ok=True)
+            viewer.save(folder / f"{game.epoch:03}.png", viewer.grid(patches, 6, 10))
+
+
+# %%
+# The authors' training
+# ---------------------
+# Both players step at once.  The rate decays so slowly that the two still circle around each other at the end; the
+# average over many circles is far better than any point on them.
+
+rule_G, rule_D = Momentum(learning_rate=.1, init_momentum=.5), Momentum(learning_rate=.1, init_momentum=.5)
+average = PolyakAverage(G, decay=.99997)
+monitor = Monitor({"valid": valid}, seed=chosen.seed)
+likelihood = LogLikelihood(monitor, "valid_log_likelihood", Dataset(valid.X[:1000]), average, every=5)
+growth = Growth()
+game = Train(SimultaneousSteps(AdversaryPair(G, D), rule_G, rule_D), train, batch_size=100, rng=order, extensions=[
+    average,
+    ExponentialDecay([rule_G, rule_D], decay_factor=1.000004, min_lr=1e-6),
+    MomentumAdjustor([rule_G, rule_D], final_momentum=.7, start=1, saturate=250),
+    monitor,
+    likelihood,
+    checkpoint.Saving(chosen.save_path),
+    growth,
+    Progress(chosen.max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples",
+                                          "log-likelihood": "valid_log_likelihood"})])
+if chosen.resume:
+    checkpoint.restore(chosen.save_path, game)
+    print(f"going on after epoch {game.epoch}")
+game.main_loop(chosen.max_epochs)
+
+# %%
+# Samples
+# -------
+# Fair random draws, not chosen; in yellow the training digit nearest to the sample on its left.
+
+with average.applied():
+    sheet = viewer.nearest_sheet(G.sample(20), train.X, train.shape)
+viewer.save(f"{stem}.png", sheet)
+
+# %%
+# The film
+# --------
+# All pictures of `Growth` up to this epoch's, those from before a ``--resume`` as well.
+
+growth.on_monitor(game)
+names = [folder / f"{epoch:03}.png" for epoch in (*range(0, game.epoch, 5), game.epoch)]
+frames = [imread(name).repeat(2, axis=0).repeat(2, axis=1) for name in names if name.exists()]
+figure, writer = Figure(figsize=frames[0].shape[1::-1], dpi=1), PillowWriter(fps=3)
+with replacing(f"{stem}.gif") as stream, writer.saving(figure, stream.name, dpi=1):
+    for frame in frames:
+        figure.clear()
+        figure.figimage(frame)
+        writer.grab_frame()
+print(f"wrote {chosen.save_path}, {stem}.png and {stem}.gif; evaluate it with: "
+      f"python examples/parzen_ll.py {chosen.save_path}")

@@ -1,0 +1,59 @@
+"""
+=============================
+The weights of a trained pair
+=============================
+
+Weights that touch pictures are pictures, as in Pylearn2's viewer: of the last layer of G, what each hidden unit paints;
+of the first layer of D, what each piece of its maxout units looks for, the pieces of a unit side by side.  Grey is 0,
+and each picture is scaled by its largest magnitude.
+
+Reads a checkpoint, as ``mnist.py`` writes it, or the generator that comes with npgan; writes ``show_weights_G.png``,
+and ``show_weights_D.png`` if the file holds D.
+"""
+import math
+import os
+
+from common import options
+
+from npgan import checkpoint, viewer
+from npgan.backend import xp
+from npgan.datasets import files
+
+NAME = "mnist_generator.npz"
+
+chosen = options(__doc__, save_path="show_weights.png",
+                 checkpoint={"nargs": "?", "help": f"default {NAME}, which is searched for like a data set"})
+path = chosen.checkpoint or files.find(NAME)
+if path is None:
+    raise files.missing(NAME, [NAME], "no such file, nor was a checkpoint named")
+
+
+def draw(name, weights, cols=None):
+    """Write one picture for each row of `weights`, `cols` in a row."""
+    side = math.isqrt(weights.shape[1])
+    if side * side != weights.shape[1]:
+        raise ValueError(f"{path}: rows of {weights.shape[1]} numbers are no square pictures; name another checkpoint")
+    rows, cols = (-(-len(weights) // cols), cols) if cols else viewer.square_ish(len(weights))
+    stem, ending = os.path.splitext(chosen.save_path)
+    picture = f"{stem}_{name}{ending}"
+    viewer.save(picture, viewer.grid(weights.reshape(-1, side, side), rows, cols, rescale=True))
+    print(f"wrote {picture}")
+
+
+# %%
+# The last layer of G
+# -------------------
+# Those with the largest norm first.
+
+saved = checkpoint.load(path)
+W = saved.generator().mlp.layers[-1].W
+draw("G", W[xp.argsort(-xp.sum(xp.square(W), axis=1))])
+
+# %%
+# The first layer of D
+# --------------------
+# In the net's order, eight units in a row.
+
+if "discriminator" in saved.header["run"]:
+    lowest = next(layer for layer in saved.discriminator().layers if layer.params)
+    draw("D", lowest.W.T, 8 * getattr(lowest, "num_pieces", 1))

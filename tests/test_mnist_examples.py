@@ -1,0 +1,176 @@
+"""The scripts about trained models, run as a user runs them: on small checkpoints, and with mistakes."""
+import json
+import os
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from numpy.testing import assert_array_equal
+from test_examples import ROOT, run
+
+from npgan import checkpoint, parzen
+from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
+from npgan.backend import RandomStream, asarray
+from npgan.datasets import digits, files
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.learning_rule import Momentum, PolyakAverage
+from npgan.mlp import MLP
+from npgan.train import Train
+
+HAS_MNIST = bool(files.find("mnist/train-images-idx3-ubyte"))
+
+
+def save_generator(path, dim):
+    rng = RandomStream(1)
+    note = {"seed": 7, "epochs": 80}
+    checkpoint.save_generator(path, Generator(MLP([Sigmoid(5, dim, 1., rng)]), "uniform", rng), note=note)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """The checkpoint of a small pair after one epoch of digits, its G averaged."""
+    path, rng = tmp_path_factory.mktemp("pair") / "pair.npz", RandomStream([5, 1])
+    G = Generator(MLP([RectifiedLinear(5, 8, .5, rng), Sigmoid(8, 64, .5, rng)]), "uniform", rng)
+    D = MLP([Dropout(.8, rng=rng), Maxout(64, 6, 5, .05, rng), Linear(6, 1, .05, rng)])
+    step = SimultaneousSteps(AdversaryPair(G, D), Momentum(.1), Momentum(.1))
+    train = Train(step, digits.load("train"), 100, RandomStream([5, 0]), [PolyakAverage(G, .9)])
+    train.main_loop(1)
+    checkpoint.save(path, train)
+    return path
+
+
+def test_parzen_ll_prints_and_keeps_what_evaluate_finds(pair, tmp_path):
+    done = run("parzen_ll.py", pair, "--dataset", "digits", "--num_samples", 300, "--fine", "--sanity",
+               "--samples_out", "samples.npy", "--json", "result.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    samples = np.load(tmp_path / "samples.npy")
+    assert samples.shape == (300, 64)
+    expected = parzen.evaluate(digits.load("test").X, digits.load("valid").X, asarray(samples))
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("test log-likelihood: ")] == [str(expected)]
+    assert [line.split()[0] for line in lines[1:11]] == [f"{sigma:.4f}" for sigma in parzen.SIGMAS]
+    assert f"{expected.sigma:.4f}" in next(line for line in lines if line.endswith("largest"))
+    assert sum("not the claim" in line for line in lines) == 1
+    assert [line[:30].strip() for line in lines[-6:]] == [
+        "training rows", "k-means centres", "factorial Gaussian", "G's, blurred by half a pixel", "G's, times .9",
+        "G's, five times as many"]
+    found = json.loads((tmp_path / "result.json").read_text())
+    assert found["mean"] == pytest.approx(expected.mean) and found["curve"] == pytest.approx(expected.curve)
+    assert {name: found[name] for name in ("dataset", "num_samples", "checkpoint", "average", "seed", "epoch")} == {
+        "dataset": "digits", "num_samples": 300, "checkpoint": "pair.npz", "average": True, "seed": 5, "epoch": 1}
+
+
+def test_raw_samples_are_those_of_the_last_parameters(pair, tmp_path):
+    done = run("parzen_ll.py", pair, "--raw", "--dataset", "digits", "--num_samples", 10, "--sigma", .3,
+               "--samples_out", "raw.npy", cwd=tmp_path)
+    assert done.returncode == 0 and "sigma 0.3, 10 samples" in done.stdout
+    G = checkpoint.load(pair).generator(average=False, rng=RandomStream([2014, 6]))
+    assert_array_equal(np.load(tmp_path / "raw.npy"), G.sample(10))
+
+
+def test_table_1_has_the_papers_rows_and_one_for_each_seed(tmp_path):
+    row = {"dataset": "mnist", "mean": 223.96, "standard_error": 2.04, "sigma": .17, "num_samples": 10000, "epoch": 80}
+    for name, more in (("a", {"seed": 1}), ("b", {"seed": 2}), ("c", {"seed": 1, "dataset": "digits"})):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**row, **more}))
+    done = run("table1.py", "a.json", "b.json", "c.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    words = [line.split() for line in done.stdout.splitlines()]
+    assert words[1:5] == [["DBN", "138", "+-", "2", "1909", "+-", "66"],
+                          ["Stacked", "CAE", "121", "+-", "1.6", "2110", "+-", "50"],
+                          ["Deep", "GSN", "214", "+-", "1.1", "1890", "+-", "29"],
+                          ["Adversarial", "nets", "225", "+-", "2", "2057", "+-", "26"]]
+    assert [line[:8] for line in words[6:8]] == [["npgan,", "seed", f"{seed},", "epoch", "80", "224.0", "+-", "2.0"]
+                                                 for seed in (1, 2)]
+    assert "c.json is left out: Table 1 has no digits" in done.stdout
+
+
+def test_figure_3_draws_without_data(pair, tmp_path):
+    done = run("figure3.py", pair, "--seed", 3, cwd=tmp_path, NPGAN_DATA_PATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    picture = imread(tmp_path / "figure3.png")
+    assert picture.shape[0] > 300 and picture[..., :3].std() > .05
+
+
+def test_the_generator_that_comes_with_npgan_is_found_or_missed_by_name(tmp_path):
+    done = run("figure3.py", cwd=tmp_path, NPGAN_DATA_PATH="", XDG_CACHE_HOME=str(tmp_path))
+    if (ROOT / "data" / "mnist_generator.npz").is_file():
+        assert done.returncode == 0 and (tmp_path / "figure3.png").is_file()
+    else:
+        assert done.returncode == 2 and "nor was a checkpoint named" in done.stderr.strip().splitlines()[-1]
+
+
+def test_show_weights_draws_both_nets_or_g_alone(pair, tmp_path):
+    assert run("show_weights.py", pair, cwd=tmp_path).returncode == 0
+    assert sorted(os.listdir(tmp_path)) == ["show_weights_D.png", "show_weights_G.png"]
+    alone = run("show_weights.py", save_generator(tmp_path / "alone.npz", 64), "--save_path", "alone.png", cwd=tmp_path)
+    assert alone.stdout == "wrote alone_G.png\n", alone.stderr
+
+
+@pytest.mark.skipif(not HAS_MNIST, reason="MNIST is not in NPGAN_DATA_PATH, data or the cache")
+def test_figure_2_is_a_sheet_of_samples_and_training_digits(tmp_path):
+    done = run("figure2_mnist.py", save_generator(tmp_path / "generator.npz", 784), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    picture = imread(tmp_path / "figure2_mnist.png")[..., :3]
+    assert (picture == (1, 1, 0)).all(axis=-1).any() and picture.shape[1] > picture.shape[0]
+
+
+# mnist.py as it stands, on rows of noise in place of digits
+STAND_IN = f"""
+import runpy, sys
+import numpy as np
+from npgan.datasets import Dataset, mnist
+
+def load(which):
+    rng = np.random.RandomState(len(which))
+    return Dataset(rng.randint(2, size=(200, 784)), rng.randint(10, size=200), (28, 28), "mnist " + which)
+
+mnist.load = load
+sys.path.insert(0, {str(ROOT / "examples")!r})
+runpy.run_path({str(ROOT / "examples" / "mnist.py")!r}, run_name="__main__")
+"""
+
+
+def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
+    script = tmp_path / "stand_in.py"
+    script.write_text(STAND_IN)
+    first = run(script, "--max_epochs", 1, "--seed", 3, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    second = run(script, "--max_epochs", 2, "--seed", 3, "--resume", cwd=tmp_path)
+    assert second.returncode == 0 and "going on after epoch 1" in second.stdout, second.stderr
+    assert sorted(os.listdir(tmp_path / "mnist_epochs")) == ["000.png", "001.png", "002.png"]
+    assert imread(tmp_path / "mnist.gif").shape == (406, 670, 4) and (tmp_path / "mnist.png").is_file()
+
+    saved = checkpoint.load(tmp_path / "mnist.npz")             # nothing in it tells of pictures; older ones go on
+    assert saved.header["run"]["seeds"] == [[3, 4], [3, 2], [3, 3]]
+    assert [extension["kind"] for extension in saved.header["run"]["extensions"]] == [
+        "PolyakAverage", "ExponentialDecay", "MomentumAdjustor", "Monitor"]
+
+    diagnosed = run(script, "--diagnose", "mnist.npz", cwd=tmp_path)
+    assert diagnosed.returncode == 0, diagnosed.stderr
+    assert diagnosed.stdout.count("distinct nearest rows") == 2 and "mean D(x)" in diagnosed.stdout
+
+
+@pytest.mark.parametrize("script, arguments, message", [
+    ("parzen_ll.py", ["nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
+    ("parzen_ll.py", ["g50.npz", "--dataset", "digits"], "g50.npz makes rows of 50 numbers, but digits has rows of 64"),
+    ("parzen_ll.py", ["g64.npz", "--dataset", "digits", "--sigma", "0", "--samples_out", "kept.json"],
+     "sigmas must be one positive number or more, got [0.]"),
+    ("parzen_ll.py", ["g64.npz", "--num_samples", "0"], "--num_samples: must be"),
+    ("figure2_mnist.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),
+    ("figure3.py", ["g50.npz"], "g50.npz makes rows of 50 numbers, which are no square pictures"),
+    ("figure3.py", ["g64.npz", "--save_path", "figure3.doc"], "got 'figure3.doc'"),
+    ("show_weights.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),
+    ("table1.py", ["kept.json"], "kept.json: expected a result of parzen_ll.py, found 'mean' (KeyError)"),
+    ("mnist.py", ["--diagnose", "nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan"),
+])
+def test_a_mistake_ends_in_one_line_and_status_2(script, arguments, message, tmp_path):
+    for dim in (50, 64):
+        save_generator(tmp_path / f"g{dim}.npz", dim)
+    (tmp_path / "damaged.npz").write_bytes((tmp_path / "g64.npz").read_bytes()[:-99])
+    (tmp_path / "kept.json").write_text("{}")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    done = run(script, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and message in done.stderr.strip().splitlines()[-1]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
