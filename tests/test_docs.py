@@ -1,4 +1,5 @@
 """What readers are told: every public docstring is complete, and the README's code runs as pasted."""
+import ast
 import importlib
 import inspect
 import os
@@ -83,10 +84,31 @@ def test_code_in_the_readme_runs_as_pasted(block, tmp_path):
         assert ours == readme and len(ours) == 4                        # the errors differ from machine to machine
 
 
-def test_own_data_take_ten_lines_and_an_own_layer_twenty():
-    own_data, own_layer = CODE
-    assert len([line for line in own_data.splitlines() if line.strip()]) <= 10
+def test_own_data_take_ten_statements_and_an_own_layer_twenty_lines():
+    own_data, own_layer, own_parameters = map(inspect.cleandoc, CODE)
+    assert len(ast.parse(own_data).body) <= 11                          # two of them import npgan
     assert len([line for line in own_layer.splitlines() if line.strip()]) <= 20
+    assert len([line for line in own_parameters.splitlines() if line.strip()]) <= 20
+
+
+def test_the_readmes_layer_of_its_own_parameters_learns(tmp_path):
+    use = """
+from npgan.backend import RandomStream
+from npgan.gradient_check import check
+from npgan.layers import Linear
+from npgan.mlp import MLP
+
+backend.use(floatX="float64")
+rng = RandomStream(1)
+net, X = MLP([Linear(4, 3, 1., rng), Gain(3)]), rng.normal((5, 4))
+assert check(net, X).ok
+net.fprop(X)
+net.bprop(rng.normal((5, 3)))
+assert (net.grad[-3:] != 0).all()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", inspect.cleandoc(CODE[2]) + use], cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_the_readme_names_is_there():
