@@ -29,8 +29,10 @@ def write(path, header, arrays):
     """Replace the file `path` by one of the `header` and the `arrays`, all at once or not at all."""
     header = json.dumps({"version": VERSION, "npgan": __version__, **header, "sha256": digest(arrays)}).encode()
     try:
-        with replacing(path) as stream:
-            np.savez(stream, header=np.frombuffer(header, np.uint8), **arrays)
+        with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:    # np.savez, closed on a full disk
+            for name, array in {"header": np.frombuffer(header, np.uint8), **arrays}.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
         if os.name == "posix":                                  # the folder, too, must reach the disk
             folder = os.open(Path(path).parent, os.O_RDONLY)
             os.fsync(folder)
