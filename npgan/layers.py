@@ -28,8 +28,8 @@ class Linear(Layer):
         W starts uniform on [-irange, irange).  Instead of irange one may give `istdev` or `sparse_init`.
     istdev : float, optional
         W starts normal, with this standard deviation.
-    sparse_init : int, optional
-        W starts at zero but for this many weights into each unit, normal with standard deviation `sparse_stdev`.
+    sparse_init, sparse_stdev : int and float, optional
+        W starts at zero but for `sparse_init` weights into each unit, normal with standard deviation `sparse_stdev`.
     init_bias : float or array (dim,)
         Where b starts; see `npgan.initialisation.marginal_bias` for sigmoid outputs.
     max_col_norm : float, optional

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from numpydoc.validate import validate
 
 import npgan
 
@@ -67,6 +68,16 @@ def test_public_docstrings_are_complete(name, thing, owner):
               if p.name not in ("self", "train") and p.kind not in (p.VAR_KEYWORD,)]
     missing = [p for p in wanted if not re.search(rf"\b{re.escape(p)}\b", told)]
     assert not missing, f"{name} does not tell of {', '.join(missing)}"
+
+
+# What numpydoc's own validator must not find: text or sections out of place, unknown or empty ones, parameters that are
+# none of the function's, or with a type that is not told as such.
+FAULTS = {"GL01", "GL02", "GL03", "GL05", "GL06", "GL07", "PR02", "PR05", "PR10"}
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in PUBLIC])
+def test_numpydoc_finds_no_fault(name):
+    assert not [message for code, message in validate(name)["errors"] if code in FAULTS]
 
 
 CODE = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", (ROOT / "README.rst").read_text())
