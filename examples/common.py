@@ -30,6 +30,7 @@ def tell_in_one_line(kind, error, trace):
 sys.excepthook = tell_in_one_line           # before npgan is imported, which may find its backend missing
 
 from npgan import backend
+from npgan.datasets import files
 
 PICTURES = ".png", ".pdf", ".svg"
 
@@ -51,7 +52,8 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     if max_epochs is not None:
         parser.add_argument("--max_epochs", type=positive_int, default=max_epochs, help="default %(default)s")
     if save_path is not None:
-        parser.add_argument("--save_path", default=save_path, help="where the result is written, default %(default)s")
+        parser.add_argument("--save_path", type=new_file, default=save_path,
+                            help="where the result is written, default %(default)s")
     parser.add_argument("--seed", type=natural, default=seed, help="of all random streams, default %(default)s")
     parser.add_argument("--backend", choices=backend.BACKENDS, help="default numpy, or NPGAN_BACKEND")
     parser.add_argument("--data_path", help="a folder with data sets, in place of NPGAN_DATA_PATH")
@@ -62,13 +64,27 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     if chosen.data_path:
         os.environ["NPGAN_DATA_PATH"] = chosen.data_path
     if save_path is not None:                                   # found out now, not after the training
-        folder, ending = os.path.dirname(os.path.abspath(chosen.save_path)), os.path.splitext(save_path)[1]
+        ending = os.path.splitext(save_path)[1]
         endings = PICTURES if ending in PICTURES else (ending,)
         if not chosen.save_path.endswith(endings):
             parser.error(f"--save_path must end in {' or '.join(endings)}, got {chosen.save_path!r}")
-        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-            parser.error(f"cannot write to the folder {folder} of --save_path: make it, or choose another")
     return chosen
+
+
+def new_file(path):
+    """For argparse: a path in a folder that can be written to."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.access(folder, os.W_OK):
+        raise argparse.ArgumentTypeError(f"cannot write to the folder {folder}: make it, or choose another")
+    return path
+
+
+def generator_file(given, name="mnist_generator.npz"):
+    """The checkpoint that was `given`, or else the generator that comes with npgan; DataError if there is neither."""
+    path = given or files.find(name)
+    if path is None:
+        raise files.missing(name, [name], "no such file, nor was a checkpoint named")
+    return path
 
 
 def whole(least):

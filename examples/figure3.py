@@ -11,20 +11,16 @@ Reads a checkpoint, as ``mnist.py`` writes it, or the generator that comes with 
 """
 import math
 
-from common import options
+from common import generator_file, options
 
 from npgan import checkpoint, viewer
 from npgan.backend import RandomStream, asarray, xp
-from npgan.datasets import files
 
-NAME = "mnist_generator.npz"
 ROWS, COLS = 6, 12
 
 chosen = options(__doc__, save_path="figure3.png",
-                 checkpoint={"nargs": "?", "help": f"default {NAME}, which is searched for like a data set"})
-path = chosen.checkpoint or files.find(NAME)
-if path is None:
-    raise files.missing(NAME, [NAME], "no such file, nor was a checkpoint named")
+                 checkpoint={"nargs": "?", "help": "default mnist_generator.npz, searched for like a data set"})
+path = generator_file(chosen.checkpoint)
 G = checkpoint.load(path).generator(rng=RandomStream(chosen.seed))
 side = math.isqrt(G.mlp.dim)
 if side * side != G.mlp.dim:

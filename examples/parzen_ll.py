@@ -9,12 +9,11 @@ it shows what else the estimate rewards.
 
 Reads a checkpoint, as ``mnist.py`` writes it, or a generator alone, and the data set; writes only what is asked for.
 """
-import argparse
 import json
 import os
 
 import numpy as np
-from common import natural, positive_int
+from common import new_file, options, positive_int
 from scipy.ndimage import gaussian_filter
 
 from npgan import backend, checkpoint, parzen
@@ -23,33 +22,19 @@ from npgan.backend import RandomStream, to_numpy
 from npgan.datasets import digits, mnist
 from npgan.datasets.files import replacing
 
-
-def new_file(path):
-    """A path in a folder that can be written to, for argparse."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.access(folder, os.W_OK):
-        raise argparse.ArgumentTypeError(f"cannot write to the folder {folder}: make it, or choose another")
-    return path
-
-
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("checkpoint")
-parser.add_argument("--dataset", choices=("mnist", "digits"), default="mnist", help="default %(default)s")
-parser.add_argument("--num_samples", type=positive_int, default=10000, help="default %(default)s, the authors' number")
-parser.add_argument("--raw", action="store_true", help="G's own last parameters, in place of their average")
-parser.add_argument("--fine", action="store_true", help="also choose sigma from .10, .11, ... .30")
-parser.add_argument("--sanity", action="store_true", help="also judge what is no generative net, or no honest sample")
-parser.add_argument("--samples_out", type=new_file, metavar="FILE.npy", help="where to write the samples")
-given = parser.add_mutually_exclusive_group()
-given.add_argument("--sigma", type=float, help="in place of the choice on validation rows")
-given.add_argument("--json", type=new_file, metavar="FILE.json", help="where to write the result, for table1.py")
-parser.add_argument("--seed", type=natural, default=2014, help="of the samples, default %(default)s")
-parser.add_argument("--backend", choices=backend.BACKENDS, help="default numpy, or NPGAN_BACKEND")
-parser.add_argument("--data_path", help="a folder with data sets, in place of NPGAN_DATA_PATH")
-chosen = parser.parse_args()
-backend.use(chosen.backend)
-if chosen.data_path:
-    os.environ["NPGAN_DATA_PATH"] = chosen.data_path
+chosen = options(
+    __doc__,
+    checkpoint={"nargs": None},
+    dataset={"choices": ("mnist", "digits"), "default": "mnist", "help": "default %(default)s"},
+    num_samples={"type": positive_int, "default": 10000, "help": "default %(default)s, the authors' number"},
+    raw={"action": "store_true", "help": "G's own last parameters, in place of their average"},
+    fine={"action": "store_true", "help": "also choose sigma from .10, .11, ... .30"},
+    sanity={"action": "store_true", "help": "also judge what is no generative net, or no honest sample"},
+    samples_out={"type": new_file, "metavar": "FILE.npy", "help": "where to write the samples"},
+    sigma={"type": float, "help": "in place of the choice on validation rows"},
+    json={"type": new_file, "metavar": "FILE.json", "help": "where to write the result, for table1.py"})
+if chosen.json and chosen.sigma is not None:
+    raise ValueError("--json is not allowed with --sigma: Table 1 wants a sigma chosen on validation rows")
 
 # %%
 # The samples

@@ -13,19 +13,14 @@ and ``show_weights_D.png`` if the file holds D.
 import math
 import os
 
-from common import options
+from common import generator_file, options
 
 from npgan import checkpoint, viewer
 from npgan.backend import xp
-from npgan.datasets import files
-
-NAME = "mnist_generator.npz"
 
 chosen = options(__doc__, save_path="show_weights.png",
-                 checkpoint={"nargs": "?", "help": f"default {NAME}, which is searched for like a data set"})
-path = chosen.checkpoint or files.find(NAME)
-if path is None:
-    raise files.missing(NAME, [NAME], "no such file, nor was a checkpoint named")
+                 checkpoint={"nargs": "?", "help": "default mnist_generator.npz, searched for like a data set"})
+path = generator_file(chosen.checkpoint)
 
 
 def draw(name, weights, cols=None):
