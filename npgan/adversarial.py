@@ -112,7 +112,7 @@ class AdversaryPair:
     def streams(self):
         """The random streams of noise and masks, each once."""
         G, D = self.generator, self.discriminator
-        return list({id(stream): stream for stream in [G.rng] + G.mlp.streams + D.streams}.values())
+        return list(dict.fromkeys([G.rng, *G.mlp.streams, *D.streams]))
 
     def discriminate(self, x):
         """D(x), the probability that a row is data and not a sample: an array (m, 1), without dropout."""

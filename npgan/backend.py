@@ -7,7 +7,7 @@ between the two lives in this file and nowhere else.
 """
 import importlib
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
@@ -188,6 +188,15 @@ class RandomStream:
 
     def __repr__(self):
         return f"RandomStream({self.seed})"
+
+
+@contextmanager
+def aside(streams, *seed):
+    """Within ``with aside(streams, *seed):`` stream i of `streams` draws as `RandomStream`([*seed, i]) would."""
+    with ExitStack() as stack:
+        for i, stream in enumerate(streams):
+            stack.enter_context(stream.aside([*seed, i]))
+        yield
 
 
 if os.environ.get("NPGAN_BACKEND"):

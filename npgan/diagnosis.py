@@ -3,14 +3,13 @@ What ails a game: numbers of its players at one moment, each with what it means 
 
     print(diagnose(checkpoint.load("mnist.npz").pair(), mnist.load("train"), mnist.load("valid")))
 """
-from contextlib import ExitStack
 from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
 
 from npgan.adversarial import AdversaryPair
-from npgan.backend import to_numpy, xp
+from npgan.backend import aside, to_numpy, xp
 from npgan.costs import NonSaturating
 from npgan.layer import positive_ints
 from npgan.layers import RectifiedLinear
@@ -120,16 +119,14 @@ def diagnose(players, train, fresh, num_samples=1000, seed=2014, generator_loss=
             raise ValueError(f"G makes rows of {G.mlp.dim} numbers, but {dataset.name} has rows of "
                              f"{dataset.X.shape[1]}; take the data that G was trained on")
     x = fresh.X[:num_samples]
-    with ExitStack() as stack:
-        for i, stream in enumerate(pair.streams if pair else [G.rng]):
-            stack.enter_context(stream.aside([seed, i]))
+    with aside(pair.streams if pair else [G.rng], seed):
         z = G.noise(len(x))
         outputs = dict(G.mlp.activations(z))
         grad_norms = gradient_norms(pair, z, generator_loss) if pair else None
     samples = outputs[G.mlp.layer_names[-1]]
     d = [float(pair.discriminate(rows).mean()) if pair else None for rows in (x, samples)]
     dead = {name: 1 - float(xp.any(outputs[name] > 0, axis=0).mean())
-            for name, layer in layers(G.mlp).items() if isinstance(layer, RectifiedLinear)}
+            for name, layer in G.mlp.named_layers if isinstance(layer, RectifiedLinear)}
     matches = [to_numpy(nearest(rows, train.X)) for rows in (samples, x)]
     classes = [None if train.y is None else tuple(np.bincount(train.y[rows], minlength=train.y.max() + 1).tolist())
                for rows in matches]
@@ -142,9 +139,4 @@ def gradient_norms(pair, z, generator_loss):
     a = D.dropout_fprop(G.fprop(z))
     G.bprop(D.bprop(generator_loss.grad(a), params=False), inputs=False)
     return {name: float(xp.sqrt(sum(xp.square(grad).sum() for grad in layer.grads)))
-            for name, layer in layers(G.mlp).items()}
-
-
-def layers(net):
-    """The layers of `net` that have parameters, by name."""
-    return dict(zip(net.layer_names, (layer for layer in net.layers if layer.params)))
+            for name, layer in G.mlp.named_layers}

@@ -33,13 +33,13 @@ class Momentum:
         """Move ``net.theta``, in place, by ``net.grad``."""
         if self.net is not None and self.net is not net:
             raise ValueError(f"this rule moves {self.net!r}, got {net!r}; give each net a rule of its own")
-        self.net, theta = net, net.theta
+        self.net, theta, grad = net, net.theta, net.grad
         if self.velocity is None:
             self.velocity = xp.zeros_like(theta)
         for part in backend.blocks(theta.size):
             v = self.velocity[part]
             v *= self.momentum
-            v -= self.learning_rate * net.grad[part]
+            v -= self.learning_rate * grad[part]
             theta[part] += v
         net.enforce_norm_limits()
 

@@ -47,6 +47,11 @@ class MLP(Layer):
         self.place(xp.empty(size, dtypes[0]), xp.empty(size, dtypes[0]))
         self.layer_names = [f"h{i}" for i in range(len(self.with_params) - 1)] + ["y"]
 
+    @property
+    def named_layers(self):
+        """The name of each layer with parameters, and the layer."""
+        return [(name, self.layers[i]) for i, name in zip(self.with_params, self.layer_names)]
+
     def __setstate__(self, state):                      # a deep copy's arrays are no longer views of its theta
         self.__dict__.update(state)
         self.place(self.theta, self.grad)

@@ -4,7 +4,7 @@ What is measured of a running game: the authors' monitoring channels.
 Their code exchanges the prefixes ``dis_on_data_`` and ``dis_on_samp_``; here each says what it is measured on.
 """
 import warnings
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 
 from npgan import backend, parzen
 from npgan.backend import xp
@@ -56,9 +56,7 @@ class Monitor:
         for player, rule in (("g", step.rule_G), ("d", step.rule_D)):
             self.record(f"learning_rate_{player}", rule.learning_rate)
             self.record(f"momentum_{player}", rule.momentum)
-        with ExitStack() as stack:
-            for i, stream in enumerate(step.pair.streams):
-                stack.enter_context(stream.aside([self.seed, train.epoch, i]))
+        with backend.aside(step.pair.streams, self.seed, train.epoch):
             for name, dataset in self.datasets.items():
                 for channel, value in self.over(dataset, step).items():
                     self.record(f"{name}_{channel}", value)
@@ -200,10 +198,10 @@ def unit_statistics(prefix, h):
 def weight_norms(prefix, net):
     """The L2 norms of rows and columns of each W of `net`, their min, mean and max: 0-d arrays, named by `prefix`."""
     channels = {}
-    for i, layer in zip(net.with_params, net.layer_names):
-        W = getattr(net.layers[i], "W", None)
+    for name, layer in net.named_layers:
+        W = getattr(layer, "W", None)
         for way, subscripts in (("row", "vj,vj->v"), ("col", "vj,vj->j")) if W is not None else ():
             norms = xp.sqrt(xp.einsum(subscripts, W, W))
             for u in ("min", "mean", "max"):
-                channels[f"{prefix}_{layer}_{way}_norms_{u}"] = getattr(norms, u)()
+                channels[f"{prefix}_{name}_{way}_norms_{u}"] = getattr(norms, u)()
     return channels

@@ -98,9 +98,8 @@ class Train:
         for player, net in (("G", self.step.pair.generator.mlp), ("D", self.step.pair.discriminator)):
             if xp.isfinite(net.theta).all():
                 continue
-            found = (f"{layer}.{name}" for i, layer in zip(net.with_params, net.layer_names)
-                     for name, param in zip(net.layers[i].param_names, net.layers[i].params)
-                     if not xp.isfinite(param).all())
+            found = (f"{layer_name}.{name}" for layer_name, layer in net.named_layers
+                     for name, param in zip(layer.param_names, layer.params) if not xp.isfinite(param).all())
             name = next(found, "theta")                         # a net within the net keeps its names to itself
             good = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was saved"
             raise TrainingDiverged(f"{player}'s {name} is not finite after epoch {self.epoch}, update {self.updates}; "
