@@ -51,4 +51,5 @@ draw("G", W[xp.argsort(-xp.sum(xp.square(W), axis=1))])
 
 if "discriminator" in saved.header["run"]:
     lowest = next(layer for layer in saved.discriminator().layers if layer.params)
-    draw("D", lowest.W.T, 8 * getattr(lowest, "num_pieces", 1))
+    pieces = getattr(lowest, "num_pieces", 1)
+    draw("D", lowest.W.T.reshape(pieces, -1, lowest.nvis).swapaxes(0, 1).reshape(-1, lowest.nvis), 8 * pieces)

@@ -59,7 +59,8 @@ class Generator:
             raise TypeError(f"mlp must be an MLP, got {mlp!r}; wrap layers in MLP([...])")
         check_stream(rng)
         self.mlp, self.prior, self.rng = mlp, noise, rng
-        self.fprop, self.bprop, self.enforce_norm_limits = mlp.fprop, mlp.bprop, mlp.enforce_norm_limits
+        self.fprop, self.bprop, self.grad_in = mlp.fprop, mlp.bprop, mlp.grad_in
+        self.accumulates, self.enforce_norm_limits = mlp.accumulates, mlp.enforce_norm_limits
 
     @property
     def theta(self):
@@ -152,8 +153,7 @@ def discriminator_step(pair, rule_D, x):
     G, D = pair.generator, pair.discriminator
     z = G.noise(len(x))
     a = D.dropout_fprop(on_top(x, G.fprop(z)))
-    D.bprop(2 * cross_entropy_grad(a, labels(a)), inputs=False)         # ascend log D(x) + log(1 - D(G(z)))
-    rule_D.update(D)
+    rule_D.descend(D, 2 * cross_entropy_grad(a, labels(a)))             # ascend log D(x) + log(1 - D(G(z)))
 
 
 def generator_step(pair, rule_G, m, generator_loss=NonSaturating()):
@@ -166,8 +166,7 @@ def generator_step(pair, rule_G, m, generator_loss=NonSaturating()):
     G, D = pair.generator, pair.discriminator
     z = G.noise(m)
     a = D.dropout_fprop(G.fprop(z))
-    G.bprop(D.bprop(generator_loss.grad(a), params=False), inputs=False)    # descend C_G
-    rule_G.update(G)
+    rule_G.descend(G, D.bprop(generator_loss.grad(a), params=False))    # descend C_G
 
 
 def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generator_loss=NonSaturating(), callback=None):
@@ -179,7 +178,7 @@ def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generato
     Parameters
     ----------
     pair : AdversaryPair
-    rule_G, rule_D : Momentum
+    rule_G, rule_D : LearningRule
     data : function of m
         Gives m examples from p_data(x), an array (m, d).
     num_iterations : int
@@ -230,10 +229,8 @@ def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
     dC_D = cross_entropy_grad(a, labels(a))
     on_samples = slice(m, None)
     dC_D[on_samples] = xp.maximum(dC_D[on_samples], 1e-25)
-    dx = D.bprop(dC_D, inputs=on_samples)[on_samples]
-    G.bprop(dx * (generator_loss.grad(a[on_samples]) / dC_D[on_samples]), inputs=False)
-    rule_D.update(D)
-    rule_G.update(G)
+    dx = rule_D.descend(D, dC_D, inputs=on_samples)[on_samples]
+    rule_G.descend(G, dx * (generator_loss.grad(a[on_samples]) / dC_D[on_samples]))
 
 
 class SimultaneousSteps:

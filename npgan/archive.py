@@ -18,7 +18,7 @@ import numpy as np
 from npgan import __version__
 from npgan.datasets.files import DataError, replacing
 
-VERSION = 1
+VERSION = 2                                             # 1 had the pieces of a maxout unit side by side
 
 
 class CheckpointError(DataError):

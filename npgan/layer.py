@@ -1,6 +1,8 @@
 """What a layer is: the contract between the forward pass, the backward pass and the parameters."""
 from numbers import Integral
 
+from npgan.backend import xp
+
 
 class Layer:
     """
@@ -18,11 +20,18 @@ class Layer:
         Units below and in this layer; None in a layer that takes any width and keeps it.
     param_names, argument_names : tuple of str
         The parameters, and the constructor's arguments that say what the layer computes.
+    accumulates : bool
+        Whether `bprop` can add to the gradients that are there; a class that writes a `bprop` says so itself.
     """
 
     nvis = dim = None
     param_names = argument_names = ()
+    accumulates = False
     _answered, _kept = (0,), None
+
+    def __init_subclass__(cls):
+        if "bprop" in vars(cls):                            # which need not know what the one it replaces knows
+            cls.accumulates = vars(cls).get("accumulates", False)
 
     @property
     def params(self):
@@ -66,8 +75,9 @@ class Layer:
         ----------
         dh : array (m, dim)
             dC/dh.
-        params : bool
-            Whether to overwrite `grads` with dC/d(parameter).
+        params : bool or (beta, alpha)
+            Whether to overwrite `grads` with dC/d(parameter); or, where the layer `accumulates`, two numbers with which
+            `grads` become beta grads + alpha dC/d(parameter).
         inputs : bool or slice
             Whether dC/d(state_below) is wanted, or for which rows: the others are then not to be read.
 
@@ -115,15 +125,18 @@ class Layer:
 
     def place(self, theta, grad):
         """Move the parameters into the vector `theta`, the gradients into `grad`, and keep views of those."""
+        for vector, arrays in ((theta, self.params), (grad, self.grads)):
+            vector[...] = xp.concatenate([array.ravel() for array in arrays])
+        self.point(theta, grad)
+
+    def point(self, theta, grad):
+        """Take the vectors `theta` and `grad` for the parameters and the gradients, with the numbers they hold."""
         start = 0
-        for name in self.param_names:
-            stop = start + getattr(self, name).size
-            for attribute, vector in ((name, theta), ("d" + name, grad)):
-                array = getattr(self, attribute)
-                view = vector[start:stop].reshape(array.shape)
-                view[...] = array
-                setattr(self, attribute, view)
-            start = stop
+        for name, array in zip(self.param_names, self.params):
+            part = slice(start, start + array.size)
+            setattr(self, name, theta[part].reshape(array.shape))
+            setattr(self, "d" + name, grad[part].reshape(array.shape))
+            start = part.stop
 
     def enforce_norm_limits(self):
         """Shrink the weights whose norm exceeds the layer's limit, where it has one."""

@@ -4,7 +4,7 @@ The layers of the paper's nets, each with its derivative worked out by hand.
 Everywhere s is ``state_below``, the layer's input, one example a row; z is an affine map of s; h is the layer's output;
 and dA stands for dC/dA, the gradient of a cost C, an array of A's shape.
 """
-from npgan import backend
+from npgan import backend, blas
 from npgan.backend import check_stream, xp
 from npgan.initialisation import initial_weights
 from npgan.layer import Layer, positive_ints
@@ -38,6 +38,7 @@ class Linear(Layer):
 
     param_names = ("W", "b")
     argument_names = ("nvis", "dim", "max_col_norm")
+    accumulates = True
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, istdev=None, sparse_init=None, sparse_stdev=1.,
                  init_bias=0., max_col_norm=None):
@@ -60,9 +61,14 @@ class Linear(Layer):
 
     def bprop(self, dz, params=True, inputs=True):                  # (m, dim) -> (m, nvis)
         state_below, = self.recall(dz)
-        if params:
+        if params is True:
             xp.matmul(state_below.T, dz, out=self.dW)
             xp.sum(dz, axis=0, out=self.db)
+        elif params:
+            beta, alpha = params
+            blas.add_product(self.dW, beta, alpha, state_below.T, dz)
+            self.db *= beta
+            self.db += alpha * xp.sum(dz, axis=0)
         if inputs is True:
             return xp.matmul(dz, self.W.T)
         if inputs:
@@ -89,6 +95,7 @@ class RectifiedLinear(Linear):
     """
 
     argument_names = Linear.argument_names + ("left_slope",)
+    accumulates = True
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, left_slope=0., **initialisation):
         super().__init__(nvis, dim, irange, rng, **initialisation)
@@ -99,7 +106,8 @@ class RectifiedLinear(Linear):
         self.slope = (z > 0).astype(z.dtype)
         if self.left_slope:
             self.slope += self.left_slope * (1 - self.slope)
-        return z * self.slope
+        z *= self.slope
+        return z
 
     def bprop(self, dh, params=True, inputs=True):
         self.expect(dh)
@@ -108,6 +116,8 @@ class RectifiedLinear(Linear):
 
 class Sigmoid(Linear):
     """h = 1 / (1 + exp(-z)): dh/dz = h (1 - h), so dC/dz = dC/dh h (1 - h)."""
+
+    accumulates = True
 
     def fprop(self, state_below):
         self.h = sigmoid(super().fprop(state_below))
@@ -120,7 +130,7 @@ class Sigmoid(Linear):
 
 class Maxout(Linear):
     """
-    h_u = max over the pieces p of z[u n + p]: each unit is the largest of its n = `num_pieces` affine pieces.
+    h_u = max over the pieces p of z[p U + u]: each of the U = `num_units` units is the largest of its affine pieces.
 
     Only the winning piece of a unit moves h, so dC/dz is dC/dh there and 0 at the others.  A tie goes to the earliest
     piece (the authors' Theano gave every tied piece the full gradient, which is no subgradient).
@@ -128,10 +138,12 @@ class Maxout(Linear):
     Parameters
     ----------
     nvis, num_units, num_pieces : int
-        W is (nvis, num_units n), b (num_units n,); unit u has the columns u n ... u n + n - 1, as in Pylearn2.
+        W is (nvis, num_pieces U), b (num_pieces U,); piece p of unit u has column p U + u, so that a piece of all units
+        is contiguous and fast.  Pylearn2 has column u num_pieces + p.
     """
 
     argument_names = ("nvis", "num_units", "num_pieces", "max_col_norm")
+    accumulates = True
 
     def __init__(self, nvis, num_units, num_pieces, irange=None, rng=None, **initialisation):
         positive_ints(num_units=num_units, num_pieces=num_pieces)
@@ -139,25 +151,19 @@ class Maxout(Linear):
         self.dim, self.num_units, self.num_pieces = num_units, num_units, num_pieces
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, num_units)
-        self.z = super().fprop(state_below)
-        first, *others = self.pieces()
-        self.h = first.copy()
-        for piece in others:
-            xp.maximum(self.h, piece, out=self.h)
+        self.z = super().fprop(state_below).reshape(-1, self.num_pieces, self.num_units)
+        self.h = self.z.max(axis=1)
         return self.h
-
-    def pieces(self):
-        """The pieces of all units, views (m, num_units) of z."""
-        return [self.z[:, p::self.num_pieces] for p in range(self.num_pieces)]
 
     def bprop(self, dh, params=True, inputs=True):                  # (m, num_units) -> (m, nvis)
         self.expect(dh, (self._answered[0], self.num_units))
         undecided = xp.ones(dh.shape, bool)                         # units whose winner has not come yet
-        for piece in self.pieces():
+        for p in range(self.num_pieces):
+            piece = self.z[:, p]
             wins = (piece == self.h) & undecided
             undecided ^= wins
             xp.multiply(dh, wins, out=piece)                        # z is not read again and becomes dz
-        return super().bprop(self.z, params, inputs)
+        return super().bprop(self.z.reshape(self._answered), params, inputs)
 
 
 class Dropout(Layer):
@@ -208,6 +214,5 @@ class Dropout(Layer):
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)) elementwise, by the exponential that cannot overflow: exp(-|z|)."""
-    e = xp.exp(-xp.abs(z))
-    return xp.where(z < 0, e, 1) / (1 + e)
+    """1 / (1 + exp(-z)) elementwise, = exp(min(z, 0)) / (1 + exp(-|z|)), whose exponentials cannot overflow."""
+    return xp.exp(xp.minimum(z, 0)) / (1 + xp.exp(-xp.abs(z)))

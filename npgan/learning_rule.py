@@ -1,11 +1,40 @@
 """Gradient descent with momentum, the released code's two schedules, and the average of a net over its updates."""
 from contextlib import contextmanager
 
-from npgan import backend
+from npgan import backend, blas
 from npgan.backend import xp
 
 
-class Momentum:
+class LearningRule:
+    """What moves a net's parameters; a subclass writes `update`."""
+
+    def descend(self, net, dh, inputs=False):
+        """
+        One step down: the backward pass of `net`, then the update by its gradient.
+
+        Parameters
+        ----------
+        net : MLP or Generator
+        dh : array (m, dim)
+            dC/dh, for the output h of the latest forward pass.
+        inputs : bool or slice
+            As in `Layer.bprop`.
+
+        Returns
+        -------
+        array (m, nvis) or None
+            dC/d(state_below), at the parameters before the update.
+        """
+        ds = net.bprop(dh, inputs=inputs)
+        self.update(net)
+        return ds
+
+    def update(self, net):
+        """Move ``net.theta``, in place, by ``net.grad``."""
+        raise TypeError(f"{type(self).__name__} has no update: a learning rule defines update(net)")
+
+
+class Momentum(LearningRule):
     """
     Classical momentum: v <- mu v - epsilon dC/dtheta, theta <- theta + v, then the net's norm limits.
 
@@ -29,19 +58,43 @@ class Momentum:
         self.learning_rate, self.momentum = learning_rate, init_momentum
         self.net = self.velocity = None
 
+    def descend(self, net, dh, inputs=False):
+        """
+        As in `LearningRule`; where all of the net's layers accumulate, in less time, and ``net.grad`` is not written.
+
+        Their products then add -epsilon dC/dtheta to mu v as they go.
+
+        Parameters
+        ----------
+        net, dh, inputs
+            As in `LearningRule.descend`.
+        """
+        if not net.accumulates:
+            return super().descend(net, dh, inputs)
+        self.take(net)
+        with net.grad_in(self.velocity):
+            ds = net.bprop(dh, (self.momentum, -self.learning_rate), inputs)
+        blas.add(net.theta, self.velocity)
+        net.enforce_norm_limits()
+        return ds
+
     def update(self, net):
-        """Move ``net.theta``, in place, by ``net.grad``."""
-        if self.net is not None and self.net is not net:
-            raise ValueError(f"this rule moves {self.net!r}, got {net!r}; give each net a rule of its own")
-        self.net, theta, grad = net, net.theta, net.grad
-        if self.velocity is None:
-            self.velocity = xp.zeros_like(theta)
+        self.take(net)
+        theta, grad = net.theta, net.grad
         for part in backend.blocks(theta.size):
             v = self.velocity[part]
             v *= self.momentum
             v -= self.learning_rate * grad[part]
             theta[part] += v
         net.enforce_norm_limits()
+
+    def take(self, net):
+        """Refuse any `net` but the first, for which v starts at 0."""
+        if self.net is not None and self.net is not net:
+            raise ValueError(f"this rule moves {self.net!r}, got {net!r}; give each net a rule of its own")
+        self.net = net
+        if self.velocity is None:
+            self.velocity = xp.zeros_like(net.theta)
 
 
 class ExponentialDecay:

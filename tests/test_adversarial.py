@@ -20,7 +20,7 @@ from npgan.adversarial import (
 from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.costs import Blend, NonSaturating, Saturating
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import Momentum
+from npgan.learning_rule import LearningRule, Momentum
 from npgan.mlp import MLP
 
 pytestmark = pytest.mark.usefixtures("each_backend")
@@ -30,7 +30,7 @@ every_loss = pytest.mark.parametrize("loss", LOSSES, ids=["non-saturating", "sat
 with_and_without_dropout = pytest.mark.parametrize("include_prob", [1., .6])
 
 
-class Spy:
+class Spy(LearningRule):
     """A rule that moves nothing: it keeps the gradients, and signs a list that two rules may share."""
 
     def __init__(self, name="", log=None):

@@ -271,7 +271,7 @@ def pickled():
     ({"theta_g": npy(np.zeros(3, "f4"))}, "cannot reshape array of size 3 into shape"),
     ({"theta_g": b"no array"}, "magic"),
     ({"compression": zipfile.ZIP_DEFLATED}, "compressed entries"),
-    ({"header": {"version": 2}}, "expected version 1 of the format, found version 2; open it with npgan 0"),
+    ({"header": {"version": 1}}, "expected version 2 of the format, found version 1; open it with npgan 0"),
     ({"header": {"sha256": "0"}}, "another SHA-256 sum"),
     ({"header": {"run": {}}}, "generator"),
     ({"header": {"run": lone_layer("Linear", nvis=10**6, dim=10**6)}}, "cannot reshape array of size 44"),

@@ -46,19 +46,19 @@ def test_rectifiers_are_positively_homogeneous(seed, log2_scale):
     assert_array_equal(to_numpy(layer.fprop(X * scale)), h * scale)
 
 
-def test_pieces_of_a_maxout_unit_are_neighbouring_columns():
-    layer = linear([[1, -1, 10, 30, 20, 0]], [0, 0, 0, 0, 0, -5], Maxout, 2, 3)
+def test_a_piece_of_all_maxout_units_has_neighbouring_columns():
+    layer = linear([[1, 30, -1, 20, 10, 0]], [0, 0, 0, 0, 0, -5], Maxout, 2, 3)
     assert_array_equal(from_numpy(layer.fprop, [[2.], [-2.]]), [[20, 60], [2, -5]])
     assert_array_equal(from_numpy(layer.bprop, [[1., 2.], [4., 8.]]), [[70], [-4]])
-    assert_array_equal(to_numpy(layer.dW), [[0, -8, 2, 4, 0, -16]])
-    assert_array_equal(to_numpy(layer.db), [0, 4, 1, 2, 0, 8])
+    assert_array_equal(to_numpy(layer.dW), [[0, 4, -8, 0, 2, -16]])
+    assert_array_equal(to_numpy(layer.db), [0, 2, 4, 0, 1, 8])
 
 
 def test_a_tie_goes_to_the_earliest_piece():
     layer = linear(np.zeros((4, 6)), 0., Maxout, 2, 3)
     assert_array_equal(from_numpy(layer.fprop, np.zeros((5, 4))), np.zeros((5, 2)))
     layer.bprop(asarray(np.ones((5, 2))))
-    assert_array_equal(to_numpy(layer.db), [5, 0, 0, 5, 0, 0])
+    assert_array_equal(to_numpy(layer.db), [5, 5, 0, 0, 0, 0])
 
 
 def test_maxout_of_one_piece_is_affine():
@@ -76,11 +76,12 @@ def test_maxout_is_the_largest_piece_in_whatever_order(num_units, num_pieces, da
     maxout, pieces = Maxout(3, num_units, num_pieces, 1., rng), Linear(3, num_units * num_pieces, 1., rng)
     X = rng.normal((6, 3))
     pieces.W[...] = maxout.W
-    z = to_numpy(pieces.fprop(X)).reshape(6, num_units, num_pieces)
+    z = to_numpy(pieces.fprop(X)).reshape(6, num_pieces, num_units)
     h = to_numpy(maxout.fprop(X))
-    assert (h[:, :, None] >= z).all() and (h[:, :, None] == z).any(axis=2).all()
+    assert (h[:, None] >= z).all() and (h[:, None] == z).any(axis=1).all()
 
-    order = [u * num_pieces + p for u in range(num_units) for p in data.draw(st.permutations(range(num_pieces)))]
+    by_unit = [data.draw(st.permutations(range(num_pieces))) for _ in range(num_units)]
+    order = [p * num_units + u for pieces_in_place in zip(*by_unit) for u, p in enumerate(pieces_in_place)]
     W = to_numpy(maxout.W).copy()
     maxout.W[...] = asarray(W[:, order])
     assert_allclose(to_numpy(maxout.fprop(X)), h, rtol=1e-6, atol=1e-6)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan.backend import RandomStream, asarray, to_numpy
-from npgan.layers import Linear
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.learning_rule import ExponentialDecay, LearningRule, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
 
 pytestmark = pytest.mark.usefixtures("each_backend")
@@ -84,6 +84,87 @@ def test_norm_limits_follow_the_step_and_spare_the_velocity():
     rule.update(net)
     assert_allclose(to_numpy(net.theta), [.6 / 1.00000002, .8 / 1.00000002, 7], rtol=1e-15)
     assert_array_equal(to_numpy(rule.velocity), [3, 4, 7])
+
+
+class Plain(Momentum):
+    """The whole gradient, and then the update."""
+
+    descend = LearningRule.descend
+
+
+def every_layer(rng):
+    """A net with each kind of layer, one of them twice, and a net within."""
+    return MLP([Dropout(.6, rng=rng), RectifiedLinear(4, 5, 1., rng, left_slope=.2), Maxout(5, 3, 2, 1., rng),
+                MLP([Sigmoid(3, 4, 1., rng), RectifiedLinear(4, 3, 1., rng)]), Linear(3, 2, 1., rng, max_col_norm=.9)])
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("inputs", [True, False, slice(2, None)])
+def test_descending_is_a_backward_pass_and_an_update(inputs):
+    (fast, rule), (plain, reference) = ((every_layer(RandomStream(7)), kind(.3, .6)) for kind in (Momentum, Plain))
+    data = RandomStream(8)
+    for _ in range(6):
+        X, dh = data.normal((5, 4)), data.normal((5, 2))
+        ds = []
+        for net, by in ((fast, rule), (plain, reference)):
+            net.dropout_fprop(X)
+            ds.append(by.descend(net, dh, inputs))
+        if inputs is False:
+            assert ds == [None, None]
+        else:
+            of = inputs if isinstance(inputs, slice) else slice(None)
+            assert_allclose(to_numpy(ds[0][of]), to_numpy(ds[1][of]), rtol=0, atol=1e-12 * float(abs(ds[1]).max()))
+        for found, expected in ((fast.theta, plain.theta), (rule.velocity, reference.velocity)):
+            found, expected = to_numpy(found), to_numpy(expected)
+            assert_allclose(found, expected, rtol=0, atol=1e-12 * abs(expected).max())
+    assert not to_numpy(fast.grad).any()                                    # it was not written
+    fast.fprop(X)
+    fast.bprop(dh)
+    plain.fprop(X)
+    plain.bprop(dh)
+    assert_allclose(to_numpy(fast.grad), to_numpy(plain.grad), atol=1e-11)  # until a backward pass asks for it
+
+
+def test_descending_in_float32_stays_near_for_100_updates():
+    """Rounding is magnified by training: the difference of the two ways, as a part of how far theta has moved."""
+    nets = [every_layer(RandomStream(7)) for _ in range(2)]
+    rules, data, start = (Momentum(.01, .6), Plain(.01, .6)), RandomStream(8), to_numpy(nets[0].theta).copy()
+    for _ in range(100):
+        X, dh = data.normal((50, 4)), data.normal((50, 2)) / 50
+        for net, rule in zip(nets, rules):
+            net.dropout_fprop(X)
+            rule.descend(net, dh)
+    moved, apart = abs(to_numpy(nets[0].theta) - start).max(), abs(to_numpy(nets[0].theta - nets[1].theta)).max()
+    assert apart <= 1e-4 * moved
+
+
+def test_a_layer_that_changes_its_gradient_is_not_skipped():
+    """Weight decay by hand, in a subclass that knows nothing of accumulating: v = -epsilon (dC/dW + W/2)."""
+    class Decayed(Linear):
+        def bprop(self, dz, params=True, inputs=True):
+            ds = super().bprop(dz, params, inputs)
+            if params:
+                self.dW += self.W / 2
+            return ds
+
+    net, rule = MLP([Decayed(2, 1, 0., RandomStream(1))]), Momentum(1.)
+    net.theta[...] = asarray([4., 8., 0.])
+    net.fprop(asarray([[1., 2.]]))
+    rule.descend(net, asarray([[1.]]))
+    assert_array_equal(to_numpy(net.theta), [4 - 1 - 2, 8 - 2 - 4, -1])
+
+
+def test_the_gradient_comes_back_after_an_error():
+    net, rule = small_discriminator(RandomStream(1)), Momentum(1.)
+    grad = net.grad
+    with pytest.raises(RuntimeError, match="none came since the last bprop"):
+        rule.descend(net, asarray([[1.]]))
+    assert net.grad is grad
+
+
+def test_a_rule_without_update():
+    with pytest.raises(TypeError, match="Still has no update"):
+        type("Still", (LearningRule,), {})().update(net_at(1.))
 
 
 def test_a_rule_serves_one_net():

@@ -1,0 +1,74 @@
+"""Sums of products against NumPy's own, by BLAS and without it."""
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from npgan import blas
+from npgan.backend import xp
+
+precisions = pytest.mark.parametrize("dtype", ["float32", "float64"])
+rng = np.random.RandomState(2014)
+
+
+@pytest.fixture(params=[True, False], ids=["by BLAS", "in steps"])
+def either_way(request, monkeypatch):
+    """The test runs twice: with NumPy's BLAS, and as if it were not found."""
+    if not request.param:
+        monkeypatch.setattr(blas, "GEMM", {})
+        monkeypatch.setattr(blas, "AXPY", {})
+
+
+def matrix(m, n, layout, dtype):
+    """Random numbers in an array (m, n): in C order, in Fortran order, or as every second column of a wider one."""
+    a = rng.normal(size=(m, 2 * n)).astype(dtype)
+    return {"rows": np.ascontiguousarray, "columns": np.asfortranarray, "strided": lambda part: part}[layout](a[:, ::2])
+
+
+@pytest.mark.usefixtures("either_way")
+@precisions
+@pytest.mark.parametrize("layout_b", ["rows", "columns", "strided"])
+@pytest.mark.parametrize("layout_a", ["rows", "columns", "strided"])
+@pytest.mark.parametrize("shape", [(5, 7, 3), (1, 4, 6), (4, 1, 6), (4, 6, 1), (1, 1, 1), (130, 70, 90)])
+def test_a_product_is_added(shape, layout_a, layout_b, dtype):
+    m, k, n = shape
+    a, b, out = matrix(m, k, layout_a, dtype), matrix(k, n, layout_b, dtype), matrix(m, n, "rows", dtype)
+    exact = -.75 * out.astype("longdouble") + .3 * (a.astype("longdouble") @ b.astype("longdouble"))
+    there, kept = out, (a.copy(), b.copy())
+    blas.add_product(out, -.75, .3, a, b)
+    assert_allclose(out, exact.astype("float64"), rtol=0, atol=20 * k ** .5 * np.finfo(dtype).eps)
+    assert out is there and out.dtype == dtype
+    assert_array_equal(a, kept[0])
+    assert_array_equal(b, kept[1])
+
+
+@pytest.mark.usefixtures("either_way")
+@precisions
+def test_a_product_replaces_what_is_not_kept(dtype):
+    out, a, b = np.full((2, 3), 1e30, dtype), np.ones((2, 4), dtype), np.ones((4, 3), dtype)
+    blas.add_product(out, 0, 1, a, b)
+    assert_array_equal(out, 4)
+
+
+@pytest.mark.usefixtures("either_way")
+@precisions
+@pytest.mark.parametrize("step", [1, 2])
+def test_vectors_are_added(step, dtype):
+    wide, a = np.arange(40_000, dtype=dtype), np.arange(40_000, dtype=dtype)[::step]
+    out = wide[::step]
+    blas.add(out, a)
+    assert_array_equal(out, 2 * a)
+    assert_array_equal(wide[1::2], np.arange(1, 40_000, 2) * (2 if step == 1 else 1))
+
+
+def test_other_arrays_than_numpys_need_no_blas(each_backend):
+    out, a, b = xp.ones((2, 3)), xp.ones((2, 4)), xp.ones((4, 3))
+    blas.add_product(out, 2., -1., a, b)
+    blas.add(out, xp.ones((2, 3)))
+    assert float(out.min()) == float(out.max()) == -1
+
+
+def test_numpys_wheel_has_a_blas_that_is_found():
+    """Otherwise training falls back to slower steps, and nobody would notice."""
+    if "openblas" not in np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]:
+        pytest.skip("this NumPy was not built with the wheels' OpenBLAS")
+    assert all(blas.GEMM.values()) and all(blas.AXPY.values())
