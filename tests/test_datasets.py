@@ -4,6 +4,7 @@ import hashlib
 import io
 import pickle
 import struct
+import tarfile
 import tracemalloc
 import urllib.error
 import urllib.request
@@ -25,17 +26,6 @@ from npgan.datasets.files import DataError
 PARTS = "train", "valid", "test"
 
 
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Two folders of the user's and an empty cache, in place of those of whoever runs the tests."""
-    a, b = tmp_path / "a", tmp_path / "b"
-    a.mkdir()
-    b.mkdir()
-    monkeypatch.setenv("NPGAN_DATA_PATH", f"{a}{files.os.pathsep}{b}")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return a, b
-
-
 # Dataset
 
 def test_dataset_holds_backend_rows_and_numpy_labels(each_backend):
@@ -45,6 +35,13 @@ def test_dataset_holds_backend_rows_and_numpy_labels(each_backend):
     assert (len(data), data.shape, repr(data)) == (2, (2, 2), "<Dataset two: 2 rows of (2, 2)>")
     assert Dataset(data.X).X is data.X                              # nothing is copied that need not be
     assert (Dataset(data.X).shape, Dataset(data.X).y) == ((4,), None)
+
+
+def test_a_caveat_shows_in_the_name():
+    assert (Dataset([[1.]], name="one").name, Dataset([[1.]]).caveat) == ("one", "")
+    data = Dataset([[1.]], name="one", caveat="made up")
+    assert (data.name, data.caveat, repr(data)) == ("one (unofficial)", "made up",
+                                                    "<Dataset one (unofficial): 1 rows of (1,)>")
 
 
 @pytest.mark.parametrize("X, options, message", [
@@ -275,6 +272,96 @@ def test_replacing_is_all_or_nothing(tmp_path):
     assert path.read_bytes() == b"slow" and list(tmp_path.iterdir()) == [path]
 
 
+# Archives
+
+KNOWN_ARCHIVE = {"set/pages/one": (5, hashlib.md5(b"first").hexdigest()),
+                 "set/pages/two": (6, hashlib.md5(b"second").hexdigest())}
+WHOLE = [("pages/one", b"first"), ("pages/two", b"second")]
+
+
+def tar(members, **more):
+    """A tar archive of regular files, name and contents, or of TarInfos."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", **more) as archive:
+        for member in members:
+            if isinstance(member, tuple):
+                info, contents = tarfile.TarInfo(member[0]), member[1]
+                info.size = len(contents)
+                archive.addfile(info, io.BytesIO(contents))
+            else:
+                archive.addfile(member)
+    return stream.getvalue()
+
+
+def special(name, kind, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Writes an archive's bytes to set/x.tar.gz, below an otherwise empty folder."""
+    def write(data):
+        path = tmp_path / "set" / "x.tar.gz"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(data))
+        return path
+    return write
+
+
+@pytest.mark.parametrize("options", [{}, {"format": tarfile.GNU_FORMAT}, {"format": tarfile.USTAR_FORMAT}])
+def test_unpack_gives_the_known_files_only(options, archive):
+    path = archive(tar([special("pages", tarfile.DIRTYPE), ("pages/readme", b"x"), *WHOLE[::-1]], **options))
+    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+
+
+def test_hostile_names_and_links_lead_nowhere(archive, tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("secret")
+    hostile = [("../outside", b"evil"), ("pages/../../outside", b"evil"), (str(outside), b"evil"),
+               special("pages/one", tarfile.SYMTYPE, str(outside)), special("pages/two", tarfile.LNKTYPE, "../outside"),
+               special("pages/one", tarfile.CHRTYPE), special("pages/two", tarfile.FIFOTYPE),
+               special("pages", tarfile.SYMTYPE, "/")]
+    path = archive(tar(hostile))
+    with pytest.raises(DataError, match="found no such file in the archive"):
+        files.unpack(path, KNOWN_ARCHIVE)
+    path = archive(tar([*hostile, *WHOLE, *hostile]))
+    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    assert contents(tmp_path) == [outside, path] and outside.read_text() == "secret"
+
+
+def in_a_circle():
+    """An archive whose one member says that it is -512 bytes long, so that the next one is itself."""
+    data = bytearray(tar([("pages/zero", b"")]))
+    data[124:136] = (256**12 - 512).to_bytes(12, "big")
+    data[148:156] = b" " * 8
+    data[148:156] = f"{sum(data[:512]):06o}".encode() + b"\0 "
+    return bytes(data)
+
+
+@pytest.mark.parametrize("data, found", [
+    (b"", "unreadable data"),
+    (b"<html>moved</html>" * 100, "unreadable data"),
+    (tar(WHOLE)[:1540], "unreadable data"),
+    (tar(WHOLE)[:1024], "no such file in the archive"),
+    (tar(WHOLE[:1]), "no such file in the archive"),
+    (tar([("pages/one", b"first"), ("pages/two", b"seconds")]), "more"),
+    (tar([("pages/one", b"first"), ("pages/two", b"secund")]), "6 bytes with"),
+    (tar([("pages/one", bytes(2**21)), *WHOLE]), "more"),                       # larger than all that is wanted
+    (in_a_circle(), "no such file|unreadable data"),            # the latter where tarfile notices
+])
+def test_unpack_refuses(data, found, archive):
+    path = archive(data)
+    with pytest.raises(DataError, match=found):
+        files.unpack(path, KNOWN_ARCHIVE)
+
+
+def test_unpack_takes_other_sums_where_none_is_given(archive):
+    path = archive(tar([("pages/one", b"1")]))
+    assert files.unpack(path, {"set/pages/one": (5, None)}) == {"set/pages/one": b"1"}
+
+
 # Fetching
 
 PAGE = bytes(range(200))
@@ -346,9 +433,21 @@ def test_fetch_says_why_and_what_to_put_where(bad, reason, folders, monkeypatch)
     assert not contents(files.cache())
 
 
+def test_fetch_brings_a_whole_archive_or_none(folders, monkeypatch):
+    served = {MIRRORS[0]: tar([WHOLE[0], ("pages/two", b"secund")]), MIRRORS[1]: tar(WHOLE)}
+    monkeypatch.setattr(files, "open_url", lambda url: io.BytesIO(gzip.compress(served[url[:-len("x.tar.gz")]])))
+    path = files.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS)
+    assert path == files.find("set/x.tar") and contents(files.cache()) == [path]
+    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    path.unlink()
+    with pytest.raises(DataError, match="gave 6 bytes with .*; put set/x.tar, plain or as .gz, below") as error:
+        files.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS[:1])
+    assert error.value.path == folders[0] / "set/x.tar" and not contents(files.cache())
+
+
 def test_fetch_gives_up_on_a_mirror_that_drips(folders, monkeypatch):
     monkeypatch.setattr(files, "open_url", lambda url: io.BytesIO(gzip.compress(PAGE)))
-    monkeypatch.setattr(files, "DEADLINE", -1)
+    monkeypatch.setattr(files, "DEADLINE", -100)
     with pytest.raises(DataError, match="gave only"):
         files.fetch("set/page", KNOWN, MIRRORS)
 

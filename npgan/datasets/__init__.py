@@ -27,13 +27,16 @@ class Dataset:
         The shape of a row's picture: (h, w) grey; (h, w, 3), or (3, h, w) for three planes, in colour; (d,) by default.
     name : str
         What messages and pictures call it.
+    caveat : str
+        What to say wherever a number or a picture made from these rows is shown, as when they come from other files
+        than the data set's own; the name then ends in "(unofficial)".
 
     Attributes
     ----------
     X : backend array (n, d) of floatX
     y : numpy int array (n,), or None
     shape : tuple of int
-    name : str
+    name, caveat : str
 
     Raises
     ------
@@ -41,8 +44,9 @@ class Dataset:
         If X, y and shape do not fit together or a value is NaN or infinite.
     """
 
-    def __init__(self, X, y=None, shape=None, name="data"):
-        self.X, self.name = backend.asarray(X), name
+    def __init__(self, X, y=None, shape=None, name="data", caveat=""):
+        self.X, self.caveat = backend.asarray(X), caveat
+        self.name = f"{name} (unofficial)" if caveat else name
         if self.X.ndim != 2 or self.X.size == 0:
             raise ValueError(f"X must be (rows, values of a row), neither of them 0, got the shape {self.X.shape}; "
                              "flatten pictures with X.reshape(len(X), -1)")
