@@ -1,0 +1,40 @@
+"""What is done to pictures before a net sees them."""
+import math
+
+from npgan import backend
+from npgan.backend import xp
+
+MIN_DIVISOR = 1e-8
+
+
+def global_contrast_normalize(X, scale):
+    """
+    Each picture without its mean, and then with the norm `scale`, as by Pylearn2's function of this name.
+
+        x <- x - mean(x)        over the picture's own d values
+        x <- scale x / |x|      its root mean square is then scale / sqrt(d)
+
+    A picture of one value has no contrast: it becomes 0.  Nothing brings the mean and the norm back: to look at such
+    pictures, divide them by their largest magnitude, as `viewer.nearest_sheet` does.
+
+    Parameters
+    ----------
+    X : array_like (n, d)
+    scale : float
+        Above 0; 55 for the authors' CIFAR-10.
+
+    Returns
+    -------
+    backend array (n, d) of floatX
+
+    Raises
+    ------
+    ValueError
+        For another `scale`.
+    """
+    if not 0 < scale < math.inf:
+        raise ValueError(f"scale must be a number above 0, got {scale}")
+    X = backend.asarray(X)
+    X = X - backend.asarray(xp.mean(X, axis=1, dtype="float64", keepdims=True))     # exact for a picture of one value
+    divisor = xp.sqrt(xp.sum(X * X, axis=1, keepdims=True)) / scale
+    return X / xp.where(divisor < MIN_DIVISOR, 1, divisor)
