@@ -1,0 +1,90 @@
+"""Arrays of numbers in MATLAB's files of versions 5 to 7; of anything else in them only the name is looked at."""
+import struct
+import zlib
+from itertools import islice
+
+import numpy as np
+
+from npgan.datasets import files
+from npgan.datasets.files import DataError
+
+NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+VARIABLE, COMPRESSED = 14, 15
+
+
+def read(path, names, limit):
+    """
+    The arrays of real numbers that have these names.
+
+    A file is 128 bytes of header, of which the last four tell the version and the order of bytes, and elements.  An
+    element is its type and its length, 4 bytes each, and its contents.  Those of a variable are elements again: flags,
+    dimensions, name, and numbers, the first index fastest; those of a compressed element are another one, deflated.
+
+    Parameters
+    ----------
+    path : path
+    names : sequence of str
+    limit : int
+        The most bytes to accept, of the file and of each variable decompressed.
+
+    Returns
+    -------
+    list of numpy array
+        In the order of `names`, not writable.
+
+    Raises
+    ------
+    DataError
+        If the file is of another kind or version, too long, or damaged, or if under one of the names there is nothing,
+        or something other than an array of real numbers.
+    """
+    data = memoryview(files.read(path, limit))
+    order = {b"\0\1IM": "<", b"\1\0MI": ">"}.get(bytes(data[124:128]))
+    if order is None:
+        raise DataError(path, "a MATLAB file of version 5 to 7, with IM or MI at the end of its header",
+                        str(bytes(data[124:128])), "put such a file there; MATLAB writes one by save with -v7")
+    found = {}
+    try:
+        for kind, contents in _elements(data[128:], order):
+            if kind == COMPRESSED:
+                contents = memoryview(zlib.decompressobj().decompress(contents, limit))
+                kind, contents = next(_elements(contents, order), (None, b""))
+            if kind == VARIABLE:
+                name, array = _variable(contents, order)
+                if name in names:
+                    found[name] = array
+    except (ValueError, KeyError, struct.error, zlib.error) as error:
+        raise DataError(path, "a whole MATLAB file", f"unreadable data ({error})", files.REMEDY) from error
+    for name in names:
+        if found.get(name) is None:
+            raise DataError(path, f"real numbers as the variable {name}",
+                            "something else" if name in found else "no variable of that name", files.REMEDY)
+    return [found[name] for name in names]
+
+
+def _elements(data, order):
+    """Type and contents of each element; a short one has its length in the type's upper half, then up to 4 bytes."""
+    at = 0
+    while at < len(data):
+        kind, size = struct.unpack_from(order + "II", data, at)
+        start = at + 8
+        if kind >> 16:
+            kind, size, start = kind & 0xffff, kind >> 16, at + 4
+        end = start + size
+        if end > len(data):
+            raise ValueError(f"an element of {size} bytes where {len(data) - start} are left")
+        yield kind, data[start:end]
+        at = end if kind == COMPRESSED else end + (at - end) % 8        # all others begin 8, 16, ... bytes on
+
+
+def _variable(contents, order):
+    """Name and array of a variable; None for what is of another class than 6 to 15, those of numbers, or complex."""
+    elements = _elements(contents, order)
+    (_, flags), (_, shape), (_, name) = islice(elements, 3)
+    flags, = struct.unpack_from(order + "I", flags)
+    name = bytes(name).decode("latin-1")
+    if not 6 <= flags & 0xff <= 15 or flags & 0x800:
+        return name, None
+    (kind, numbers), = islice(elements, 1)
+    shape = np.frombuffer(shape, order + "u4")
+    return name, np.frombuffer(numbers, order + NUMBERS[kind]).reshape(shape, order="F")

@@ -1,0 +1,74 @@
+"""
+The Toronto Face Database (TFD): 102,236 faces, grey pictures of 48x48 pixels, 4,178 of them in five splits.
+
+J. M. Susskind, A. K. Anderson and G. E. Hinton, "The Toronto Face Database", technical report UTML TR 2010-001,
+University of Toronto, 2010.  It is not public and no licence is stated: whoever wants it asks its authors.
+"""
+from numbers import Integral
+
+import numpy as np
+
+from npgan import backend
+from npgan.datasets import Dataset, files, matlab, part
+from npgan.datasets.files import DataError
+
+NAME = "faces/TFD/TFD_48x48.mat"
+PICTURES, LIMIT = 102236, 2**29                                 # the pictures are 236 million bytes
+PARTS = {"unlabeled": (0,), "train": (1,), "valid": (2,), "test": (3,), "full_train": (1, 2)}      # codes in a fold
+ASK = "TFD is not public: ask Josh Susskind, who collected it at the University of Toronto, for TFD_48x48.mat; then "
+CAVEAT = "{} other pictures than the Toronto Face Database's: nothing made from them is a result on it"
+
+
+def load(which, fold=0):
+    """
+    A part of TFD: the paper's authors train on "unlabeled", and judge by "valid" and "test" of every fold.
+
+    Parameters
+    ----------
+    which : "unlabeled", "train", "valid", "test" or "full_train"
+        The pictures with the code 0, 1, 2, 3, or 1 and 2 in the fold; those with 0 are the same in all folds.
+    fold : int
+        0 to 4.
+
+    Returns
+    -------
+    Dataset
+        X is (n, 2304), row by row, the byte / 255, in [0, 1] with 0 for black; y is the expression, 0 to 6, or None
+        for "unlabeled".  A file of another number of pictures than TFD's gives it a `caveat`.
+
+    Raises
+    ------
+    ValueError
+        For another `which`.
+    DataError
+        If the file is missing or damaged, or has another layout or no such fold.
+    """
+    codes = part(which, PARTS)
+    path = files.find(NAME)
+    if path is None:
+        raise files.missing(NAME, [NAME], first=ASK)
+    images, folds, labels = matlab.read(path, ("images", "folds", "labs_ex"), LIMIT)
+    n = images.size // 48**2
+    if (images.shape, folds.shape, labels.shape) != ((n, 48, 48), (n, 5), (n, 1)):
+        raise DataError(path, "images (n, 48, 48), folds (n, 5) and labs_ex (n, 1)",
+                        f"{images.shape}, {folds.shape} and {labels.shape}", files.REMEDY)
+    if not isinstance(fold, Integral) or not 0 <= fold < 5:
+        raise DataError(path, "a fold from 0 to 4", f"{fold!r} asked for", "choose one of these")
+    rows = np.isin(folds[:, fold], codes)
+    if not rows.any():
+        raise DataError(path, f"the code {' or '.join(map(str, codes))} in fold {fold}", "none", files.REMEDY)
+    pixels, labels = images[rows].reshape(-1, 48 * 48), labels[rows, 0]
+    _check(path, "codes in folds", folds, 0, 3)
+    _check(path, "pixels in images", pixels, 0, 255)
+    name, y = f"tfd {which}", None
+    if which != "unlabeled":
+        _check(path, "expressions in labs_ex", labels, 1, 7)
+        name, y = f"tfd {which} of fold {fold}", labels.astype(int) - 1
+    X = backend.asarray(pixels)
+    X /= 255
+    return Dataset(X, y, shape=(48, 48), name=name, caveat="" if n == PICTURES else CAVEAT.format(n))
+
+
+def _check(path, what, values, low, high):
+    if not low <= values.min() <= values.max() <= high:
+        raise DataError(path, f"{what} from {low} to {high}", f"{values.min()} to {values.max()}", files.REMEDY)
