@@ -19,8 +19,8 @@ from npgan import backend
 from npgan.backend import xp
 
 SIGMAS = tuple(10 ** (i / 9 - 1) for i in range(10))    # the authors' grid: 10 points log-spaced from .1 to 1
-ROWS, SAMPLES = 1000, 5000                              # a block of the matrix of distances: 20 MB of float32,
-STRIP = 2**16                                           # of which a core works on as many entries as its cache holds
+ROWS, SAMPLES = 1000, 10000                             # a block of the matrix of distances: 40 MB of float32,
+STRIP = 2**17                                           # of which a core works on as many entries as its cache holds
 
 
 def log_likelihood(x, samples, sigmas):
@@ -96,12 +96,13 @@ class StreamingParzen:
             raise TypeError(f"x and samples must be of one dtype, got {self.x.dtype} and {samples.dtype}")
         if samples.shape[1] != self.x.shape[1]:
             raise ValueError(f"x and samples must be of one width, got shapes {self.x.shape} and {samples.shape}")
+        t = xp.empty((min(ROWS, len(self.x)), min(SAMPLES, len(samples))), self.x.dtype)
         for block in _slices(len(samples), SAMPLES):
             mu = samples[block] - self.centre
             half_norm = _half_norm(mu)
             for rows in _slices(len(self.x), ROWS):
                 x = self.x[rows] - self.centre
-                peak, total = self._sums(xp.matmul(x, mu.T), half_norm)
+                peak, total = self._sums(xp.matmul(x, mu.T, out=t[:len(x), :len(mu)]), half_norm)
                 self._merge(rows, xp.minimum(peak - _half_norm(x), 0), total)
         self.num_samples += len(samples)
         return self
@@ -118,7 +119,7 @@ class StreamingParzen:
             e = xp.empty_like(s)
             for i, sigma in enumerate(self.sigmas.flat):
                 xp.multiply(s, float(1 / sigma**2), out=e)
-                xp.maximum(e, -80., out=e)                      # e^-80 is nothing beside e^0; denormal numbers are slow
+                xp.clip(e, -80., 0., out=e)                     # e^-80 is nothing beside e^0; denormal numbers are slow
                 xp.exp(e, out=e)
                 total[i, strip] = xp.einsum("ij->i", e)
 
