@@ -143,9 +143,10 @@ class Progress:
         self.shown = time.monotonic()
         batches = -(-len(train.dataset) // train.batch_size)
         done, whole = train.updates - self.first, self.max_epochs * batches - self.first
-        left = (self.shown - self.start) * (whole - done) / max(done, 1)
         line = (f"epoch {train.epoch}/{self.max_epochs}  batch {train.updates - train.epoch * batches}/{batches}  "
-                f"rate {train.step.rule_G.learning_rate:.4f}  {clock(left)} left")
+                f"rate {train.step.rule_G.learning_rate:.4f}")
+        if done:
+            line += f"  {clock((self.shown - self.start) * (whole - done) / done)} left"
         for words, channel in self.channels.items():
             line += f"  {words} {self.monitor.history[channel][-1]:.3f}"
         if self.terminal:

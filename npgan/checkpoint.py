@@ -9,6 +9,7 @@ streams, schedules and counts have come.  Its arrays are ``theta_g``, ``theta_d`
 """
 import hashlib
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -92,10 +93,42 @@ class Saving:
         later = train.extensions[train.extensions.index(self):]
         missed = [type(extension).__name__ for extension in later if hasattr(extension, "state_names")]
         if missed:
-            raise ValueError(f"Saving would miss what {', '.join(missed)} does after it; put Saving last")
-        if train.updates and (train.epoch % self.every == 0 or train.stop):
+            raise ValueError(f"{type(self).__name__} would miss what {', '.join(missed)} does after it; put it last")
+        if self.is_time(train) and train.updates:
             save(self.path, train)
             train.checkpoint = str(self.path)
+
+    def is_time(self, train):
+        """Whether to save now."""
+        return train.epoch % self.every == 0 or train.stop
+
+
+class MonitorBasedSaveBest(Saving):
+    """
+    Saves the run whenever a channel reaches its best value yet, as Pylearn2's extension of that name.
+
+    Parameters
+    ----------
+    path : path
+        Replaced each time.
+    monitor : Monitor
+        It, and what records in its history, comes before.
+    channel : str
+        Such as "valid_log_likelihood", which `LogLikelihood` records.
+    higher_is_better : bool
+    """
+
+    def __init__(self, path, monitor, channel, higher_is_better=True):
+        super().__init__(path)
+        self.monitor, self.channel, self.sign = monitor, channel, 1 if higher_is_better else -1
+
+    def is_time(self, train):
+        history = self.monitor.history
+        if self.channel not in history:
+            raise ValueError(f"nothing records a channel {self.channel!r}; the monitor has {', '.join(history)}")
+        epochs = history.get(f"{self.channel}_epoch", history["epoch"])
+        values = [self.sign * value for value in history[self.channel]]
+        return epochs[-1] == train.epoch and values[-1] > max(values[:-1], default=-math.inf)
 
 
 def save(path, train):

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import archive, backend, checkpoint, description
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy
-from npgan.checkpoint import CheckpointError, Saving
+from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
 from npgan.layer import Layer
@@ -156,10 +156,43 @@ def test_saving_skips_the_time_before_training_and_epochs_between(tmp_path):
     assert checkpoint.load(path).header["state"]["train.epoch"] == 2 and run.train.checkpoint == str(path)
 
 
+class Told:
+    """Records in a monitor's history what it was told, every second epoch under its own count of epochs."""
+
+    def __init__(self, monitor, values):
+        self.monitor, self.values = monitor, iter(values)
+
+    def on_monitor(self, train):
+        if train.epoch % 2 == 0:
+            self.monitor.record("score_epoch", train.epoch)
+            self.monitor.record("score", next(self.values))
+
+
+@pytest.mark.parametrize("higher, values, best", [(True, [5, 1, 7, 7, 6], 4), (False, [5, 1, 7, 7, 1], 2),
+                                                  (True, [5, 1, 2, 3, 4], None)])
+def test_the_best_run_is_kept(higher, values, best, tmp_path):
+    """Of equal values the first; not the one before training; and not again at epochs that measure nothing."""
+    run = Run(tmp_path / "run.npz")
+    saving = MonitorBasedSaveBest(tmp_path / "best.npz", run.monitor, "score", higher)
+    run.train.extensions[-1:] = [Told(run.monitor, values), saving]
+    run.main_loop(9)
+    if best is None:
+        assert not (tmp_path / "best.npz").exists()
+    else:
+        assert checkpoint.load(tmp_path / "best.npz").header["state"]["train.epoch"] == best
+
+
+def test_the_best_of_a_channel_that_nobody_records(tmp_path):
+    run = Run(tmp_path / "run.npz")
+    run.train.extensions[-1] = MonitorBasedSaveBest(tmp_path / "best.npz", run.monitor, "scores")
+    with pytest.raises(ValueError, match="nothing records a channel 'scores'; the monitor has epoch, "):
+        run.main_loop(1)
+
+
 def test_saving_refuses_what_would_not_work(tmp_path):
     run = Run(tmp_path / "run.npz")
     run.train.extensions.append(run.monitor)
-    with pytest.raises(ValueError, match="miss what Monitor does after it; put Saving last"):
+    with pytest.raises(ValueError, match="miss what Monitor does after it; put it last"):
         run.main_loop(1)
     with pytest.raises(ValueError, match="there is no folder"):
         Saving(tmp_path / "nowhere" / "run.npz")
