@@ -63,6 +63,11 @@ class Checkpoint:
         rng = rng or RandomStream(2014)
         return AdversaryPair(self.generator(average, rng), self.discriminator(average, rng))
 
+    @property
+    def history(self):
+        """The channels that the run's `Monitor` recorded, lists of float by name; empty without one."""
+        return next((value for name, value in self.header.get("state", {}).items() if name.endswith(".history")), {})
+
     def _net(self, description, name, average, rng):
         theta = self.arrays[self.header["averages"].get(name, name) if average else name]
         net = build(description, Saved(theta), rng)

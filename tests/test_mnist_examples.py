@@ -8,7 +8,7 @@ from matplotlib.image import imread
 from numpy.testing import assert_array_equal
 from test_examples import ROOT, run
 
-from npgan import checkpoint, parzen
+from npgan import archive, checkpoint, parzen
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream, asarray
 from npgan.datasets import digits, files
@@ -151,6 +151,24 @@ def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
     assert diagnosed.stdout.count("distinct nearest rows") == 2 and "mean D(x)" in diagnosed.stdout
 
 
+def history_of_a_run(path, seed, epochs):
+    """A checkpoint that holds what a run of mnist.py records, and nothing else."""
+    told, every = list(range(epochs + 1)), list(range(0, epochs + 1, 5))
+    history = {"epoch": told, "valid_d_on_data": [.5] * len(told), "valid_d_on_samples": [.5] * len(told),
+               "valid_log_likelihood_epoch": every, "valid_log_likelihood": [100. + seed + epoch for epoch in every]}
+    archive.write(path, {"run": {"seeds": [[seed, 4]]}, "state": {"extensions[3].history": history}}, {})
+
+
+def test_training_curves_of_runs_as_far_as_all_have_come(tmp_path):
+    for seed, epochs in ((1, 20), (2, 15)):
+        history_of_a_run(tmp_path / f"{seed}.npz", seed, epochs)
+    done = run("training_curves.py", "1.npz", "2.npz", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("wrote training_curves.png: seed 1, epoch 15: 116.0 nats; "
+                           "seed 2, epoch 15: 117.0 nats\n")
+    assert imread(tmp_path / "training_curves.png").shape[:2] == (600, 1500)
+
+
 @pytest.mark.parametrize("script, arguments, message", [
     ("parzen_ll.py", ["nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
     ("parzen_ll.py", ["g50.npz", "--dataset", "digits"], "g50.npz makes rows of 50 numbers, but digits has rows of 64"),
@@ -162,6 +180,7 @@ def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
     ("figure3.py", ["g64.npz", "--save_path", "figure3.doc"], "got 'figure3.doc'"),
     ("show_weights.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),
     ("table1.py", ["kept.json"], "kept.json: expected a result of parzen_ll.py, found 'mean' (KeyError)"),
+    ("training_curves.py", ["g64.npz"], "g64.npz: expected a checkpoint that mnist.py wrote after five epochs"),
     ("mnist.py", ["--diagnose", "nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(script, arguments, message, tmp_path):
