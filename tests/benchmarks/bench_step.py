@@ -7,7 +7,10 @@ same mathematics where they are installed: same nets, noise, masks, losses and m
 
     python tests/benchmarks/bench_step.py [--nets mnist|tfd|tfd-limits] [--batch 100] [--rounds 7] [--json]
 """
+import collections
 import json
+import statistics
+import time
 
 import measuring
 import numpy as np
@@ -92,6 +95,49 @@ def told(pairs):
 def name(matrix):
     shape = matrix.shape if matrix.flags.c_contiguous else matrix.shape[::-1]
     return "({} x {}){}".format(*shape, "" if matrix.flags.c_contiguous else "^T")
+
+
+def profile(run, updates=200):
+    """Milliseconds of an update, by the function that spent them itself and not in those below it."""
+    spent, below = collections.Counter(), [0.]
+
+    def timed(name, function):
+        def call(*arguments, **more):
+            below.append(0.)
+            start = time.perf_counter()
+            result = function(*arguments, **more)
+            seconds = time.perf_counter() - start
+            spent[name] += seconds - below.pop()
+            below[-1] += seconds
+            return result
+        return call
+
+    class Timing:
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+        matmul = staticmethod(timed("products that overwrite, matmul", np.matmul))
+
+    patches = [(blas, "add_product", "products that add, gemm"), (blas, "add", "theta <- theta + v"),
+               (RandomStream, "mask", "drawing masks"), (RandomStream, "uniform", "drawing noise")]
+    layers = Linear, RectifiedLinear, Sigmoid, Maxout, Dropout
+    patches += [(layer, name, f"{layer.__name__}.{name}") for layer in layers
+                for name in ("fprop", "dropout_fprop", "bprop") if name in vars(layer)]
+    kept = [(owner, attribute, vars(owner)[attribute]) for owner, attribute, _ in patches]
+    for (owner, attribute, name), (_, _, function) in zip(patches, kept):
+        setattr(owner, attribute, timed(name, function))
+    backend.xp.module = Timing()
+    blas.xp = type("NumPy", (), {"module": np})                 # which `blas` would else not take for NumPy
+    try:
+        run()
+        spent.clear()
+        for _ in range(updates):
+            timed("the rest", run)()
+    finally:
+        backend.xp.module, blas.xp = np, backend.xp
+        for owner, attribute, function in kept:
+            setattr(owner, attribute, function)
+    return {name: 1e3 * seconds / updates for name, seconds in spent.most_common()}
 
 
 # PyTorch
@@ -244,13 +290,16 @@ def way(chosen):
         return by_jax(chosen.nets, step, chosen.batch)
     run, x = game(chosen.nets, step), data(chosen.nets, chosen.batch)
     run(x)                                                          # the velocities are there from now on
-    return (lambda: run(x)) if who == "npgan" else alone(products(run, x))
+    return alone(products(run, x)) if who == FLOOR else lambda: run(x)
 
 
 if __name__ == "__main__":
     chosen = measuring.options(__doc__, nets="mnist", batch=100, repeat=15)
-    if chosen.serve:
+    if chosen.serve and "profile" in chosen.serve:
+        measuring.answer(lambda: profile(way(chosen)))
+    elif chosen.serve:
         measuring.serve(way(chosen), chosen.repeat)
+    if chosen.serve:
         raise SystemExit
     peers = [who for who, module in (("PyTorch, eager", "torch"), ("JAX, jit", "jax")) if measuring.optional(module)]
     found = {"nets": chosen.nets, "batch": chosen.batch, "rounds": chosen.rounds, "steps": {}}
@@ -258,7 +307,9 @@ if __name__ == "__main__":
         ways = [f"{step}: {who}" for who in ("npgan", FLOOR, *peers)]
         times = measuring.summary(measuring.in_turns(ways, chosen), ways[1])
         names, gflop = told(products(game(chosen.nets, step), data(chosen.nets, chosen.batch)))
-        found["steps"][step] = {"times": times, "products": names, "GFLOP": gflop}
+        profiles = measuring.in_turns([f"{step}: profile"], chosen)[f"{step}: profile"]
+        spent = {name: statistics.median(of.get(name, 0) for of in profiles) for name in profiles[0]}
+        found["steps"][step] = {"times": times, "products": names, "GFLOP": gflop, "profile": spent}
     found["machine"] = measuring.machine(chosen.threads)
     if chosen.json:
         print(json.dumps(found))
@@ -268,5 +319,6 @@ if __name__ == "__main__":
         print(f"{step}: {len(of['products'])} products, {of['GFLOP']:.2f} GFLOP:\n  " + "\n  ".join(of["products"]))
         print()
         measuring.table(of["times"], FLOOR)
-        print()
+        print("\nwhere npgan's milliseconds go:\n  " + "\n  ".join(
+            f"{name:34}{spent:8.2f}" for name, spent in of["profile"].items()) + "\n")
     print(", ".join(f"{name} {value}" for name, value in found["machine"].items()))
