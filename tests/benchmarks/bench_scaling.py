@@ -21,6 +21,7 @@ BATCHES = 25, 50, 100, 200, 400, 800
 WIDTHS = .25, .5, 1, 2, 4
 ROWS = 250, 500, 1000, 2000, 4000
 SAMPLES = 1250, 2500, 5000, 10000, 20000
+TICKS = 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000          # milliseconds
 
 
 def shortest(function, calls=5):
@@ -62,8 +63,10 @@ def draw(found, path):
     for axes, (name, of) in zip(figure.subplots(1, len(found)), found.items()):
         axes.loglog(of["sizes"], 1e3 * np.array(of["seconds"]), "o-", color="black")
         axes.set(xlabel=name, title=f"slope {of['slope']:.2f}")
-        axes.set_xticks(of["sizes"], [f"{size:g}" for size in of["sizes"]])
         axes.minorticks_off()
+        axes.set_xticks(of["sizes"], [f"{size:g}" if size < 1250 else f"{size / 1000:g}k" for size in of["sizes"]])
+        ticks = [tick for tick in TICKS if min(of["seconds"]) < tick / 1e3 < max(of["seconds"])]
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     figure.axes[0].set_ylabel("milliseconds")
     viewer.save(path, figure)
 
