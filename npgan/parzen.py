@@ -9,14 +9,13 @@ The validation set chooses sigma.  The estimate "has somewhat high variance and 
 dimensional spaces", says the paper; `sanity_samples` shows how to read its values.
 """
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from npgan import backend
 from npgan.backend import xp
+from npgan.threads import in_parallel
 
 SIGMAS = tuple(10 ** (i / 9 - 1) for i in range(10))    # the authors' grid: 10 points log-spaced from .1 to 1
 ROWS, SAMPLES = 1000, 10000                             # a block of the matrix of distances: 40 MB of float32,
@@ -124,11 +123,7 @@ class StreamingParzen:
                 total[i, strip] = xp.einsum("ij->i", e)
 
         strips = _slices(len(t), max(1, STRIP // t.shape[1])) if xp.module is np else [slice(None)]
-        if len(strips) == 1:
-            work(*strips)
-        else:                                                   # NumPy's elementwise functions use one core each
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(work, strips))
+        in_parallel(work, strips)
         return peak, total
 
     def _merge(self, rows, peak, total):

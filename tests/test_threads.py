@@ -1,0 +1,47 @@
+"""Work on several parts at once."""
+import threading
+
+import numpy as np
+import pytest
+
+from npgan import threads
+from npgan.threads import in_parallel
+
+
+def test_results_come_in_order_and_errors_as_they_are(each_backend):
+    seen = set()
+
+    def work(a, b):
+        seen.add(threading.get_ident())
+        return a / b
+
+    assert in_parallel(work, range(50), range(1, 51)) == [a / (a + 1) for a in range(50)]
+    assert (threading.get_ident() in seen) == (each_backend == "strict")        # a GPU needs no threads
+    assert in_parallel(work, [1], [2]) == [.5] and in_parallel(work, [], []) == []
+    with pytest.raises(ZeroDivisionError):
+        in_parallel(work, [1, 2], [1, 0])
+
+
+def test_products_keep_to_their_thread_meanwhile():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def numbers(_=None):
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if "numpy.libs" in pool["filepath"]]
+
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        before = numbers()
+        if not before:
+            pytest.skip("NumPy brought no BLAS of its own")
+        assert in_parallel(numbers, [0, 1]) == [[1], [1]]
+        with pytest.raises(ZeroDivisionError):
+            in_parallel(lambda zero: 1 / zero, [0, 0])
+        assert numbers() == before == [2]
+
+
+def test_without_numpys_own_blas_there_is_nothing_to_arrange(monkeypatch, tmp_path):
+    monkeypatch.setattr(np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
+    threads.blas_threads.cache_clear()
+    try:
+        assert in_parallel(abs, [-1, -2]) == [1, 2]
+    finally:
+        threads.blas_threads.cache_clear()
