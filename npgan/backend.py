@@ -97,9 +97,9 @@ def check_stream(rng):
         raise TypeError(f"what is drawn at random needs rng=npgan.backend.RandomStream(seed), got {rng!r}")
 
 
-def blocks(n):
-    """Slices that cut a vector of `n` entries into parts which stay in a processor's cache; on a GPU, one for all."""
-    size = 2 ** 16 if xp.module is np else n
+def blocks(n, size=2 ** 16):
+    """Slices that cut `n` entries into parts of `size`, which stay in a processor's cache; on a GPU, one for all."""
+    size = size if xp.module is np else n
     return [slice(start, start + size) for start in range(0, n, size)]
 
 

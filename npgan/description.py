@@ -4,10 +4,12 @@ import math
 from npgan import backend
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
+from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
-KINDS = {kind.__name__: kind for kind in (Linear, RectifiedLinear, Sigmoid, Maxout, Dropout)}       # of layers
+KINDS = {kind.__name__: kind for kind in (Linear, RectifiedLinear, Sigmoid, Maxout, Dropout,        # of layers
+                                          MaxoutConv, Deconv, Transpose)}
 
 
 def describe(net):

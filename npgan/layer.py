@@ -1,4 +1,5 @@
 """What a layer is: the contract between the forward pass, the backward pass and the parameters."""
+import math
 from numbers import Integral
 
 from npgan.backend import xp
@@ -119,7 +120,7 @@ class Layer:
         if state_below.ndim != 2 or state_below.shape[1] != self.nvis or not len(state_below):
             raise ValueError(f"{self!r} takes one or more rows of {self.nvis} numbers, shape (m, {self.nvis}), "
                              f"got shape {state_below.shape}")
-        if state_below.dtype != self.params[0].dtype:
+        if self.params and state_below.dtype != self.params[0].dtype:
             raise TypeError(f"{self!r} computes in {self.params[0].dtype}, got {state_below.dtype}; choose precision"
                             " by npgan.backend.use(floatX=...) before nets are built, convert data by backend.asarray")
 
@@ -151,3 +152,25 @@ def positive_ints(**sizes):
     for name, size in sizes.items():
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(f"{name} must be a whole number >= 1, got {size!r}")
+
+
+def whole_numbers(name, value, *parts):
+    """The `value` of the argument `name`, a whole number >= 1 for each of its `parts`, as a tuple."""
+    numbers = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(numbers) != len(parts) or not all(isinstance(number, Integral) and number >= 1 for number in numbers):
+        raise ValueError(f"{name} must be whole numbers >= 1, ({', '.join(parts)}), got {value!r}")
+    return numbers
+
+
+def margin(name, width):
+    """The `width` of margins, a whole number >= 0, which the argument `name` gives."""
+    if not isinstance(width, Integral) or width < 0:
+        raise ValueError(f"{name} must be a whole number >= 0, got {width!r}")
+    return width
+
+
+def numbers_in(shape):
+    """How many numbers an array of a `shape` has; refuses more than memory holds, as a forged file may ask for."""
+    if math.prod(shape) > 2 ** 26:
+        raise ValueError(f"{' x '.join(map(str, shape))} are more than 2^26 numbers, too many for one example")
+    return math.prod(shape)

@@ -82,9 +82,7 @@ class Linear(Layer):
 
         In `Maxout` a column is one piece, not one unit.  The bias is free.
         """
-        if self.max_col_norm is not None:
-            norm = xp.sqrt(xp.einsum("vj,vj->j", self.W, self.W))
-            self.W *= xp.minimum(norm, self.max_col_norm) / (1e-7 + norm)
+        limit_columns(self.W, self.max_col_norm)
 
 
 class RectifiedLinear(Linear):
@@ -211,6 +209,13 @@ class Dropout(Layer):
         factor, = self.recall(dh)
         if inputs:
             return dh if factor is None else dh * factor
+
+
+def limit_columns(W, limit):
+    """Shrink, in place, the columns of `W` whose L2 norm exceeds the `limit`, as `Linear.enforce_norm_limits` says."""
+    if limit is not None:
+        norm = xp.sqrt(xp.einsum("vj,vj->j", W, W))
+        W *= xp.minimum(norm, limit) / (1e-7 + norm)
 
 
 def sigmoid(z):

@@ -103,7 +103,7 @@ class MLP(Layer):
         return state_below
 
     def bprop(self, dh, params=True, inputs=True):
-        lowest = self.with_params[0]                         # below it only dropout, which has nothing to learn
+        lowest = self.with_params[0]                         # what lies below it has nothing to learn
         for layer in reversed(self.layers[lowest + 1:]):
             dh = layer.bprop(dh, params=params)
         for layer in reversed(self.layers[:lowest + 1]):

@@ -52,13 +52,13 @@ FUNCTIONS = {
     "start stop num": "linspace",
     "N M k dtype": "eye",
     "x out dtype": "negative positive absolute abs sign square sqrt exp expm1 log log1p sin cos tanh floor ceil rint "
-                   "isfinite isinf isnan logical_not invert",
+                   "isfinite isinf isnan logical_not invert conj",
     "x1 x2 out dtype": "add subtract multiply divide true_divide floor_divide remainder power maximum minimum "
                        "logaddexp equal not_equal less less_equal greater greater_equal logical_and logical_or "
                        "bitwise_and bitwise_or bitwise_xor left_shift right_shift",
 }
 SAME = "bool_ int32 int64 uint8 uint16 uint32 uint64 float32 float64 dtype finfo iinfo pi e inf nan newaxis"
-METHODS = "sum prod mean min max any all argmin argmax var std cumsum clip repeat take squeeze swapaxes ravel dot"
+METHODS = "sum prod mean min max any all argmin argmax var std cumsum clip repeat take squeeze swapaxes ravel dot conj"
 ATTRIBUTES = "shape dtype ndim size nbytes itemsize strides flags T real imag"
 UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
 COMPARISON = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
@@ -109,7 +109,7 @@ def unwrap(value, role=None):
         return value.host
     if role == "operand" and is_number(value) or role == "out" and value is None:
         return value
-    if role == "dtype" and (value is None or np.dtype(value).kind in "biuf"):
+    if role == "dtype" and (value is None or np.dtype(value).kind in "biufc"):
         return value
     if role == "arrays" and isinstance(value, (list, tuple)):
         return [unwrap(v, "array") for v in value]

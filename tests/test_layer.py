@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan import backend
 from npgan.backend import RandomStream, to_numpy
+from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.layer import Layer
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
@@ -23,6 +24,12 @@ LAYERS = {
     "dropout": lambda rng: Dropout(.5, rng=rng),
     "dropout of scale 3": lambda rng: Dropout(.8, 3., rng),
     "dropout of nothing": lambda rng: Dropout(1.),
+    "convolution of 2 pieces": lambda rng: MaxoutConv((2, 2, 1), 2, 2, (2, 1), (2, 2), (1, 2), 1., rng, pad=1,
+                                                      init_bias=rng.normal((3, 4, 4))),
+    "convolution without pool": lambda rng: MaxoutConv((2, 1, 2), 3, 1, (1, 1), (1, 1), (1, 1), 1., rng, tied_b=True),
+    "deconvolution": lambda rng: Deconv((1, 2, 2), 2, (2, 2), 1., rng, output_stride=(1, 2), init_bias=.5),
+    "deconvolution of tied bias": lambda rng: Deconv((2, 2, 1), 2, (3, 3), 1., rng, pad_out=1, tied_b=True),
+    "another order": lambda rng: Transpose((1, 2, 2), (2, 0, 1)),
     "net of one": lambda rng: MLP([Linear(4, 2, 1., rng)]),
     "net with dropout between": lambda rng: MLP([RectifiedLinear(4, 5, 1., rng), Dropout(.5, rng=rng),
                                                  Sigmoid(5, 2, 1., rng)]),
@@ -140,7 +147,8 @@ def test_bprop_refuses_another_number_of_rows(make, rows):
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (5, 5), (4,), (0, 4), (5, 4, 1)])
-@pytest.mark.parametrize("name", ["linear", "rectifier", "sigmoid", "maxout of 2", "nets in a net"])
+@pytest.mark.parametrize("name", ["linear", "rectifier", "sigmoid", "maxout of 2", "convolution of 2 pieces",
+                                  "deconvolution", "another order", "nets in a net"])
 def test_fprop_refuses_another_shape(name, shape):
     with pytest.raises(ValueError, match=r"shape \(m, 4\)"):
         LAYERS[name](RandomStream(0)).fprop(RandomStream(1).normal(shape))
