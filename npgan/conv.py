@@ -3,6 +3,10 @@ Convolutional layers: maxout over the pieces and places of a cross-correlation, 
 
 A state's row holds a picture in the order (row, column, channel), the channel fastest, so these layers stand among
 dense ones as they are; `Transpose` changes the order where data have another, as CIFAR-10's planes of colour do.
+
+    h0 = MaxoutConv((32, 32, 3), 32, 2, (8, 8), (4, 4), (2, 2), .005, rng, pad=4)       # gives 16 x 16 x 32
+    h1 = MaxoutConv(h0.output_shape, 32, 2, (8, 8), (4, 4), (2, 2), .005, rng, pad=3)   # gives 7 x 7 x 32
+    D = MLP([Transpose((3, 32, 32), (1, 2, 0)), h0, h1, Linear(h1.dim, 1, .005, rng)])
 """
 from itertools import permutations
 
@@ -157,13 +161,14 @@ class Deconv(_Kernels):
 
         h[y,x,c] = sum_{i,j,n} s[i,j,n] W[y + P - t i, x + P - t j, c, n] + b[y,x,c]
 
-    This is what `Correlation` finds for dC/ds, with s in the place of dC/dz.  So C has s where that room's sum over
-    pictures, kernels and signal has the signal, and dC/dh where it has the picture (derived here):
+    The kernel's r, q and the places y, x that s[i,j] reaches are tied by y = t i + r - P, x = t j + q - P, so by the
+    chain rule (derived here)
 
         dC/ds[i,j,n]   = sum_{r,q,c} dC/dh[t i + r - P, t j + q - P, c] W[r,q,c,n]      the cross-correlation of dC/dh
         dC/dW[r,q,c,n] = sum_{i,j} dC/dh[t i + r - P, t j + q - P, c] s[i,j,n]
 
-    and dC/db sums dC/dh over examples, and over places if b is tied.
+    and dC/db sums dC/dh over examples, and over places if b is tied.  These are `Correlation`'s z and dC/dW, with dC/dh
+    for the picture and s for dC/dz; and h, but for b, is its dC/ds.
 
     Parameters
     ----------

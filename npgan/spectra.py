@@ -8,7 +8,7 @@ from npgan.patches import Correlation
 
 class FourierCorrelation(Correlation):
     """
-    `Correlation` in strides of 1, as a product of spectra: of two sides' sizes fewer multiplications for large kernels.
+    `Correlation` in strides of 1 by the convolution theorem: for large kernels, far fewer multiplications.
 
     Along one axis, with N = side + P places on a circle, on which both margins are the same P zeros, let
 
