@@ -17,24 +17,30 @@ ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112            # CBLAS's constants
 SIZE, POINTER = ctypes.c_int64, ctypes.c_void_p
 
 
-def numpys(name, argtypes):
-    """The function `name`, of `argtypes`, of the OpenBLAS that NumPy's wheel brought and has loaded, or None."""
+def openblas(*names):
+    """The functions `names` of the OpenBLAS that NumPy's wheel brought and has loaded, or None for each."""
     package = Path(np.__file__).parent
     for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
         for path in sorted(folder.glob("*openblas*")):
             library = ctypes.CDLL(str(path))
-            for symbol in (f"scipy_cblas_{name}64_", f"cblas_{name}64_"):       # NumPy 2 and 1
-                if hasattr(library, symbol):
-                    function = getattr(library, symbol)
-                    function.argtypes, function.restype = argtypes, None
-                    return function
+            for pattern in ("scipy_{}64_", "{}64_"):                    # NumPy 2's wheels and NumPy 1's
+                if all(hasattr(library, pattern.format(name)) for name in names):
+                    return [getattr(library, pattern.format(name)) for name in names]
+    return [None] * len(names)
 
 
-REALS = {np.dtype("float32"): ("s", ctypes.c_float), np.dtype("float64"): ("d", ctypes.c_double)}
-GEMM = {dtype: numpys(f"{letter}gemm", [*3 * [ctypes.c_int], *3 * [SIZE], real, POINTER, SIZE, POINTER, SIZE, real,
-                                        POINTER, SIZE]) for dtype, (letter, real) in REALS.items()}
-AXPY = {dtype: numpys(f"{letter}axpy", [SIZE, real, POINTER, SIZE, POINTER, SIZE])
-        for dtype, (letter, real) in REALS.items()}
+def typed(function, *argtypes):
+    """The `function`, if there is one, told its `argtypes`; it returns nothing."""
+    if function:
+        function.argtypes, function.restype = argtypes, None
+    return function
+
+
+GEMM, AXPY = {}, {}
+for letter, dtype, real in ("s", np.dtype("float32"), ctypes.c_float), ("d", np.dtype("float64"), ctypes.c_double):
+    gemm, axpy = openblas(f"cblas_{letter}gemm", f"cblas_{letter}axpy")
+    GEMM[dtype] = typed(gemm, *3 * [ctypes.c_int], *3 * [SIZE], real, POINTER, SIZE, POINTER, SIZE, real, POINTER, SIZE)
+    AXPY[dtype] = typed(axpy, SIZE, real, POINTER, SIZE, POINTER, SIZE)
 
 
 def transposition(a):

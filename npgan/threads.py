@@ -4,16 +4,14 @@ Work on several parts at once, a thread for each core.
 NumPy's elementwise functions, and its products of small matrices, use one core each, and let other threads run.  While
 these do, each product keeps to its own thread: OpenBLAS's threads would only take cores from them.
 """
-import ctypes
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from npgan.backend import xp
+from npgan.blas import openblas
 
 
 def in_parallel(work, *parts):
@@ -27,24 +25,13 @@ def in_parallel(work, *parts):
 @contextmanager
 def products_in_one_thread():
     """Within ``with products_in_one_thread():`` each of NumPy's matrix products uses one thread, if that can be had."""
-    get, put = blas_threads()
+    get, put = openblas("openblas_get_num_threads", "openblas_set_num_threads")
+    if get is None:
+        yield
+        return
     before = get()
     put(1)
     try:
         yield
     finally:
         put(before)
-
-
-@cache
-def blas_threads():
-    """Functions that get and set the number of threads of the OpenBLAS in NumPy's wheel; that do nothing without it."""
-    package = Path(np.__file__).parent
-    for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
-        for path in sorted(folder.glob("*openblas*")):
-            library = ctypes.CDLL(str(path))
-            for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("", "")):
-                names = [f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set")]
-                if all(hasattr(library, name) for name in names):
-                    return [getattr(library, name) for name in names]
-    return (lambda: None), (lambda n: None)

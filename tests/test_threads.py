@@ -4,7 +4,6 @@ import threading
 import numpy as np
 import pytest
 
-from npgan import threads
 from npgan.threads import in_parallel
 
 
@@ -40,8 +39,4 @@ def test_products_keep_to_their_thread_meanwhile():
 
 def test_without_numpys_own_blas_there_is_nothing_to_arrange(monkeypatch, tmp_path):
     monkeypatch.setattr(np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
-    threads.blas_threads.cache_clear()
-    try:
-        assert in_parallel(abs, [-1, -2]) == [1, 2]
-    finally:
-        threads.blas_threads.cache_clear()
+    assert in_parallel(abs, [-1, -2]) == [1, 2]
