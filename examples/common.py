@@ -1,5 +1,6 @@
 """What the gallery scripts share: their options, their progress line, and how they end on a user's mistake."""
 import argparse
+import math
 import os
 import sys
 import time
@@ -97,6 +98,17 @@ def whole(least):
 
 
 natural, positive_int = whole(0), whole(1)
+
+
+def positive(text):
+    """For argparse: a positive, finite number."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    return number
 
 
 class Progress:

@@ -4,18 +4,18 @@ Adversarial nets on MNIST
 =========================
 
 Trains the nets of Goodfellow et al. (2014), Section 5, with the numbers of the authors' ``mnist.yaml``, and keeps
-beside G the average of its parameters over about 67 epochs, which is what samples and the log-likelihood come from.
+beside G the average of its parameters over the updates, which is what samples and the log-likelihood come from.
 
 Reads ``mnist`` (found through NPGAN_DATA_PATH, or fetched), writes ``mnist.npz``, a checkpoint after each epoch;
 ``mnist_best.npz``, the one of the best log-likelihood of validation rows, which is told every five epochs;
-``mnist.png``, samples beside their nearest training digits as in Figure 2a; and ``mnist.gif``, how samples of the same
-noise grew, from pictures in ``mnist_epochs``.
+``mnist_generator.npz``, the averaged G alone; ``mnist.png``, samples beside their nearest training digits as in Figure
+2a; and ``mnist.gif``, how samples of the same noise grew, from pictures in ``mnist_epochs``.
 """
 import os
 import sys
 from pathlib import Path
 
-from common import Progress, options
+from common import Progress, options, positive
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -33,6 +33,7 @@ from npgan.monitor import LogLikelihood, Monitor
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=200, save_path="mnist.npz",
+                 learning_rate={"type": positive, "default": .1, "help": "of both players, default %(default)s, the authors'"},
                  resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"},
                  diagnose={"metavar": "CHECKPOINT", "help": "only tell what ails that run, if anything"})
 saved = chosen.diagnose and checkpoint.load(chosen.diagnose)
@@ -87,10 +88,10 @@ class Growth:
 # The authors' training
 # ---------------------
 # Both players step at once.  The rate decays so slowly that the two still circle around each other at the end; the
-# average over many circles is far better than any point on them.
+# average over many circles is far better than any point on them.  It reaches back 100,000 updates: to the first.
 
-rule_G, rule_D = Momentum(learning_rate=.1, init_momentum=.5), Momentum(learning_rate=.1, init_momentum=.5)
-average = PolyakAverage(G, decay=.99997)
+rule_G, rule_D = (Momentum(chosen.learning_rate, init_momentum=.5) for player in "GD")
+average = PolyakAverage(G, decay=.99999)
 monitor = Monitor({"valid": valid}, seed=chosen.seed)
 likelihood = LogLikelihood(monitor, "valid_log_likelihood", Dataset(valid.X[:1000]), average, every=5)
 growth = Growth()
@@ -133,5 +134,13 @@ with replacing(f"{stem}.gif") as stream, writer.saving(figure, stream.name, dpi=
         figure.clear()
         figure.figimage(frame)
         writer.grab_frame()
-print(f"wrote {chosen.save_path}, {stem}.png and {stem}.gif; evaluate it with: "
+
+# %%
+# The generator alone
+# -------------------
+# In half precision, small enough to hand on.
+
+checkpoint.save_generator(f"{stem}_generator.npz", G, average.theta,
+                          note={"seed": chosen.seed, "epochs": game.epoch, "learning_rate": chosen.learning_rate})
+print(f"wrote {chosen.save_path}, {stem}_generator.npz, {stem}.png and {stem}.gif; evaluate it with: "
       f"python examples/parzen_ll.py {chosen.save_path}")

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from test_examples import ROOT, run
 
 from npgan import archive, checkpoint, parzen
@@ -145,6 +145,10 @@ def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
     assert saved.header["run"]["seeds"] == [[3, 4], [3, 2], [3, 3]]
     assert [extension["kind"] for extension in saved.header["run"]["extensions"]] == [
         "PolyakAverage", "ExponentialDecay", "MomentumAdjustor", "Monitor"]
+    alone = checkpoint.load(tmp_path / "mnist_generator.npz")
+    assert alone.header["note"] == {"seed": 3, "epochs": 2, "learning_rate": .1}
+    assert_allclose(alone.generator().theta, saved.generator().theta, rtol=1e-3, atol=1e-6)
+    assert os.path.getsize(tmp_path / "mnist_generator.npz") < 6e6
 
     diagnosed = run(script, "--diagnose", "mnist.npz", cwd=tmp_path)
     assert diagnosed.returncode == 0, diagnosed.stderr
@@ -181,6 +185,8 @@ def test_training_curves_of_runs_as_far_as_all_have_come(tmp_path):
     ("show_weights.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),
     ("table1.py", ["kept.json"], "kept.json: expected a result of parzen_ll.py, found 'mean' (KeyError)"),
     ("training_curves.py", ["g64.npz"], "g64.npz: expected a checkpoint that mnist.py wrote after five epochs"),
+    ("mnist.py", ["--learning_rate", "0"], "--learning_rate: must be a positive number, got '0'"),
+    ("mnist.py", ["--learning_rate", "nan"], "--learning_rate: must be a positive number, got 'nan'"),
     ("mnist.py", ["--diagnose", "nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(script, arguments, message, tmp_path):
