@@ -1,6 +1,5 @@
 """What the gallery scripts share: their options, their progress line, and how they end on a user's mistake."""
 import argparse
-import math
 import os
 import sys
 import time
@@ -34,6 +33,7 @@ from npgan import backend
 from npgan.datasets import files
 
 PICTURES = ".png", ".pdf", ".svg"
+CHECKPOINT = {"nargs": "?", "help": "default mnist_generator.npz, searched for like a data set"}
 
 
 def options(description, max_epochs=None, save_path=None, seed=2014, **more):
@@ -99,16 +99,6 @@ def whole(least):
 
 natural, positive_int = whole(0), whole(1)
 
-
-def positive(text):
-    """For argparse: a positive, finite number."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
-    return number
 
 
 class Progress:

@@ -6,22 +6,23 @@ Figure 2a: samples for MNIST
 Fair random samples of a generator, none chosen by hand; in yellow, at the end of each row, the training digit nearest
 to the sample on its left, which shows whether the generator has learned digits by heart.
 
-Reads a checkpoint, as ``mnist.py`` writes it, or a generator alone, and MNIST; writes ``figure2_mnist.png``.
+Reads a checkpoint, as ``mnist.py`` writes it, or the generator that comes with npgan, and MNIST; writes
+``figure2_mnist.png``.
 """
-from common import options
+from common import CHECKPOINT, generator_file, options
 
 from npgan import checkpoint, viewer
 from npgan.backend import RandomStream
 from npgan.datasets import mnist
 
-chosen = options(__doc__, save_path="figure2_mnist.png", checkpoint={"nargs": None})
+chosen = options(__doc__, save_path="figure2_mnist.png", checkpoint=CHECKPOINT)
 
 # %%
 # 4 x 6 pictures
 # --------------
 # Five samples and a training digit in each row; distances are Euclidean, between pixels.
 
-G = checkpoint.load(chosen.checkpoint).generator(rng=RandomStream(chosen.seed))
+G = checkpoint.load(generator_file(chosen.checkpoint)).generator(rng=RandomStream(chosen.seed))
 train = mnist.load("train")
 viewer.save(chosen.save_path, viewer.nearest_sheet(G.sample(20), train.X, train.shape))
 print(f"wrote {chosen.save_path}")

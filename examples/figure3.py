@@ -11,15 +11,14 @@ Reads a checkpoint, as ``mnist.py`` writes it, or the generator that comes with 
 """
 import math
 
-from common import generator_file, options
+from common import CHECKPOINT, generator_file, options
 
 from npgan import checkpoint, viewer
 from npgan.backend import RandomStream, asarray, xp
 
 ROWS, COLS = 6, 12
 
-chosen = options(__doc__, save_path="figure3.png",
-                 checkpoint={"nargs": "?", "help": "default mnist_generator.npz, searched for like a data set"})
+chosen = options(__doc__, save_path="figure3.png", checkpoint=CHECKPOINT)
 path = generator_file(chosen.checkpoint)
 G = checkpoint.load(path).generator(rng=RandomStream(chosen.seed))
 side = math.isqrt(G.mlp.dim)

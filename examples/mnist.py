@@ -15,13 +15,13 @@ import os
 import sys
 from pathlib import Path
 
-from common import Progress, options, positive
+from common import Progress, options, positive_int
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from npgan import checkpoint, diagnosis, viewer
-from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
+from npgan.adversarial import PRIORS, AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream
 from npgan.datasets import Dataset, mnist
 from npgan.datasets.files import replacing
@@ -32,8 +32,17 @@ from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
 from npgan.train import Train
 
-chosen = options(__doc__, max_epochs=200, save_path="mnist.npz",
-                 learning_rate={"type": positive, "default": .1, "help": "of both players, default %(default)s, the authors'"},
+AUTHORS = {
+    "learning_rate": (.1, "of both players"), "decay_factor": (1.000004, "what divides it at each update"),
+    "init_momentum": (.5, "in the first epoch"), "final_momentum": (.7, "from epoch 250 on"),
+    "average": (.99999, "decay of the average of G's parameters, which the authors did not have")}
+numbers = {name: {"type": float, "default": value, "help": f"{meaning}, default %(default)s"}
+           for name, (value, meaning) in AUTHORS.items()}
+chosen = options(__doc__, max_epochs=200, save_path="mnist.npz", **numbers,
+                 batch_size={"type": positive_int, "default": 100, "help": "default %(default)s"},
+                 noise={"choices": tuple(PRIORS), "default": "uniform", "help": "prior of z, default %(default)s"},
+                 discriminator_steps={"type": positive_int, "metavar": "K", "help": "Algorithm 1's order with this k, "
+                                      "in place of the authors' simultaneous steps"},
                  resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"},
                  diagnose={"metavar": "CHECKPOINT", "help": "only tell what ails that run, if anything"})
 saved = chosen.diagnose and checkpoint.load(chosen.diagnose)
@@ -54,7 +63,7 @@ weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for 
 G = Generator(MLP([RectifiedLinear(nvis=100, dim=1200, irange=.05, rng=weights_G),
                    RectifiedLinear(nvis=1200, dim=1200, irange=.05, rng=weights_G),
                    Sigmoid(nvis=1200, dim=784, irange=.05, rng=weights_G, init_bias=marginal_bias(train.X))]),
-              noise="uniform", rng=noise)
+              noise=chosen.noise, rng=noise)
 D = MLP([Dropout(include_prob=.8, rng=masks), Maxout(nvis=784, num_units=240, num_pieces=5, irange=.005, rng=weights_D),
          Dropout(include_prob=.5, rng=masks), Maxout(nvis=240, num_units=240, num_pieces=5, irange=.005, rng=weights_D),
          Dropout(include_prob=.5, rng=masks), Linear(nvis=240, dim=1, irange=.005, rng=weights_D)])
@@ -90,15 +99,18 @@ class Growth:
 # Both players step at once.  The rate decays so slowly that the two still circle around each other at the end; the
 # average over many circles is far better than any point on them.  It reaches back 100,000 updates: to the first.
 
-rule_G, rule_D = (Momentum(chosen.learning_rate, init_momentum=.5) for player in "GD")
-average = PolyakAverage(G, decay=.99999)
+rule_G, rule_D = (Momentum(chosen.learning_rate, chosen.init_momentum) for player in "GD")
+pair = AdversaryPair(G, D)
+step = (SeparateSteps(pair, rule_G, rule_D, discriminator_steps=chosen.discriminator_steps)
+        if chosen.discriminator_steps else SimultaneousSteps(pair, rule_G, rule_D))
+average = PolyakAverage(G, decay=chosen.average)
 monitor = Monitor({"valid": valid}, seed=chosen.seed)
 likelihood = LogLikelihood(monitor, "valid_log_likelihood", Dataset(valid.X[:1000]), average, every=5)
 growth = Growth()
-game = Train(SimultaneousSteps(AdversaryPair(G, D), rule_G, rule_D), train, batch_size=100, rng=order, extensions=[
+game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
     average,
-    ExponentialDecay([rule_G, rule_D], decay_factor=1.000004, min_lr=1e-6),
-    MomentumAdjustor([rule_G, rule_D], final_momentum=.7, start=1, saturate=250),
+    ExponentialDecay([rule_G, rule_D], chosen.decay_factor, min_lr=1e-6),
+    MomentumAdjustor([rule_G, rule_D], chosen.final_momentum, start=1, saturate=250),
     monitor,
     likelihood,
     checkpoint.Saving(chosen.save_path),

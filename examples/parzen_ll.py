@@ -7,13 +7,14 @@ Prints the log-likelihood of the test set, estimated as in Table 1 of Goodfellow
 10,000 fair samples, its width sigma chosen from the authors' ten on the first 1,000 validation rows.  With ``--sanity``
 it shows what else the estimate rewards.
 
-Reads a checkpoint, as ``mnist.py`` writes it, or a generator alone, and the data set; writes only what is asked for.
+Reads a checkpoint, as ``mnist.py`` writes it, or the generator that comes with npgan, and the data set; writes only
+what is asked for.
 """
 import json
 import os
 
 import numpy as np
-from common import new_file, options, positive_int
+from common import CHECKPOINT, generator_file, new_file, options, positive_int
 from scipy.ndimage import gaussian_filter
 
 from npgan import backend, checkpoint, parzen
@@ -24,7 +25,7 @@ from npgan.datasets.files import replacing
 
 chosen = options(
     __doc__,
-    checkpoint={"nargs": None},
+    checkpoint=CHECKPOINT,
     dataset={"choices": ("mnist", "digits"), "default": "mnist", "help": "default %(default)s"},
     num_samples={"type": positive_int, "default": 10000, "help": "default %(default)s, the authors' number"},
     raw={"action": "store_true", "help": "G's own last parameters, in place of their average"},
@@ -41,12 +42,13 @@ if chosen.json and chosen.sigma is not None:
 # -----------
 # Independent draws, none chosen or left out.
 
-saved = checkpoint.load(chosen.checkpoint)
+path = generator_file(chosen.checkpoint)
+saved = checkpoint.load(path)
 G = saved.generator(average=not chosen.raw, rng=RandomStream([chosen.seed, 6]))
 dataset = {"mnist": mnist, "digits": digits}[chosen.dataset]
 valid, test = dataset.load("valid"), dataset.load("test")
 if G.mlp.dim != test.X.shape[1]:
-    raise ValueError(f"{chosen.checkpoint} makes rows of {G.mlp.dim} numbers, but {chosen.dataset} has rows of "
+    raise ValueError(f"{path} makes rows of {G.mlp.dim} numbers, but {chosen.dataset} has rows of "
                      f"{test.X.shape[1]}; name another --dataset")
 samples = G.sample(chosen.num_samples)
 
@@ -100,9 +102,9 @@ if chosen.samples_out:
     with replacing(chosen.samples_out) as stream:
         np.save(stream, to_numpy(samples))
 if chosen.json:
-    with blaming(chosen.checkpoint):
+    with blaming(path):
         run, state, note = saved.header["run"], saved.header.get("state", {}), saved.header.get("note") or {}
-        origin = {"checkpoint": os.path.basename(chosen.checkpoint), "average": not chosen.raw, "note": note,
+        origin = {"checkpoint": os.path.basename(path), "average": not chosen.raw, "note": note,
                   "seed": run["seeds"][0][0] if "seeds" in run else note.get("seed"),
                   "epoch": state.get("train.epoch", note.get("epochs"))}
     with replacing(chosen.json) as stream:

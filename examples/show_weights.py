@@ -13,13 +13,12 @@ and ``show_weights_D.png`` if the file holds D.
 import math
 import os
 
-from common import generator_file, options
+from common import CHECKPOINT, generator_file, options
 
 from npgan import checkpoint, viewer
 from npgan.backend import xp
 
-chosen = options(__doc__, save_path="show_weights.png",
-                 checkpoint={"nargs": "?", "help": "default mnist_generator.npz, searched for like a data set"})
+chosen = options(__doc__, save_path="show_weights.png", checkpoint=CHECKPOINT)
 path = generator_file(chosen.checkpoint)
 
 
