@@ -1,0 +1,128 @@
+"""
+What the scripts about CIFAR-10 and TFD share: their options, the authors' training, and the panels of Figure 2.
+
+`play` reads and writes a run's checkpoint, and writes its panel after each epoch.
+"""
+import math
+import os
+
+from common import Progress, options
+
+from npgan import checkpoint, viewer
+from npgan.adversarial import SimultaneousSteps
+from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.monitor import Monitor
+from npgan.train import Train
+
+
+def training_options(description, save_path, max_epochs, learning_rate, **more):
+    """
+    As `common.options`, for nets of any width.
+
+    Parameters
+    ----------
+    description, save_path, max_epochs, **more
+        As there.
+    learning_rate : float
+        The authors' one, of both players.
+    """
+    chosen = options(
+        description, max_epochs=max_epochs, save_path=save_path,
+        scale={"type": float, "default": 1., "help": "the nets' widths, in those of the authors; default %(default)s"},
+        learning_rate={"type": float, "default": learning_rate, "help": "of both players, default %(default)s"},
+        resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"}, **more)
+    if not 0 < chosen.scale < math.inf:
+        raise ValueError(f"--scale must be a number above 0, got {chosen.scale:g}")
+    return chosen
+
+
+def units(number, scale):
+    """
+    The units of a layer that has a `number` of them in the authors' nets: `scale` times as many, but one at least.
+
+    A sum over fewer units spreads less, by the root of `scale`; the scripts start its weights as much wider (`irange`
+    times scale ** -.5), so that whatever the scale the units above start as spread as the authors', and so do the
+    gradients below.
+    """
+    return max(1, round(number * scale))
+
+
+def announce(words, dataset):
+    """Print `words` about a number or a picture made from a `dataset`, and with them the data set's caveat."""
+    print(f"{words} ({dataset.caveat})" if dataset.caveat else words, flush=True)
+
+
+class Panel:
+    """
+    Draws a panel of Figure 2 after each epoch, as an extension of `Train`: fair samples, of the same noise each time.
+
+    Parameters
+    ----------
+    path : str
+        Of the picture, replaced each time.
+    generator : Generator
+    average : PolyakAverage
+        Of G's parameters; with it the samples are made.
+    seed : int
+        The noise is from a stream of its own.
+    """
+
+    def __init__(self, path, generator, average, seed):
+        self.path, self.generator, self.average, self.seed = path, generator, average, seed
+
+    def samples(self, number=20):
+        """A `number` of samples, the first of which are those of the panel."""
+        with self.generator.rng.aside([self.seed, 5]), self.average.applied():
+            return self.generator.sample(number)
+
+    def on_monitor(self, game):
+        """Draw, but not before training."""
+        if game.updates:
+            viewer.save(self.path, viewer.nearest_sheet(self.samples(), game.dataset.X, game.dataset.shape))
+
+
+def play(pair, train, valid, order, batch_size, chosen, save_path=None, max_epochs=None, resume=None):
+    """
+    The authors' training, the same for CIFAR-10 and TFD but for the batches and the learning rate.
+
+    Both players step at once; momentum grows from .5 to .7 over 250 epochs, and the rate decays with each update.
+    Beside G an average of its parameters is kept, over about 1,000 updates, which is never fed back.
+
+    Parameters
+    ----------
+    pair : AdversaryPair
+    train, valid : Dataset
+    order : RandomStream
+        Draws the order of the training rows.
+    batch_size : int
+    chosen : argparse.Namespace
+        From `training_options`.
+    save_path, max_epochs, resume
+        In place of those in `chosen`.
+
+    Returns
+    -------
+    Panel
+    """
+    save_path, max_epochs = save_path or chosen.save_path, max_epochs or chosen.max_epochs
+    rule_G, rule_D = (Momentum(chosen.learning_rate, init_momentum=.5) for player in "GD")
+    average = PolyakAverage(pair.generator, decay=.999)
+    monitor = Monitor({"valid": valid}, seed=chosen.seed)
+    panel = Panel(os.path.splitext(save_path)[0] + ".png", pair.generator, average, chosen.seed)
+    game = Train(SimultaneousSteps(pair, rule_G, rule_D), train, batch_size, order, extensions=[
+        average,
+        ExponentialDecay([rule_G, rule_D], decay_factor=1.000004, min_lr=1e-6),
+        MomentumAdjustor([rule_G, rule_D], final_momentum=.7, start=1, saturate=250),
+        monitor,
+        checkpoint.Saving(save_path),
+        panel,
+        Progress(max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples"})])
+    announce(f"{train.name}: {len(train.X):,} pictures, {-(-len(train) // batch_size):,} updates an epoch; "
+             f"G has {pair.generator.theta.size:,} parameters, D {pair.discriminator.theta.size:,}", train)
+    if chosen.resume if resume is None else resume:
+        checkpoint.restore(save_path, game)
+        print(f"going on after epoch {game.epoch}")
+    game.main_loop(max_epochs)
+    announce(f"wrote {save_path} and {panel.path} after {game.updates:,} updates in {game.epoch:,} "
+             f"epoch{'s' * (game.epoch > 1)}", train)
+    return panel
