@@ -1,6 +1,7 @@
 """The scripts about trained models, run as a user runs them: on small checkpoints, and with mistakes."""
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from npgan.learning_rule import Momentum, PolyakAverage
 from npgan.mlp import MLP
 from npgan.train import Train
 
+README = (ROOT / "README.rst").read_text(encoding="utf-8")
 HAS_MNIST = bool(files.find("mnist/train-images-idx3-ubyte"))
 
 
@@ -113,6 +115,21 @@ def test_figure_2_is_a_sheet_of_samples_and_training_digits(tmp_path):
     assert done.returncode == 0, done.stderr
     picture = imread(tmp_path / "figure2_mnist.png")[..., :3]
     assert (picture == (1, 1, 0)).all(axis=-1).any() and picture.shape[1] > picture.shape[0]
+
+
+def test_the_readme_has_the_log_likelihoods_that_were_measured():
+    for path in (ROOT / "examples" / "figures").glob("mnist_seed?*.json"):
+        found = json.loads(path.read_text())
+        assert f"{found['mean']:.1f} ± {found['standard_error']:.1f}" in README, path.name
+
+
+@pytest.mark.skipif(not HAS_MNIST, reason="MNIST is not in NPGAN_DATA_PATH, data or the cache")
+def test_the_generator_that_comes_with_npgan_is_as_likely_as_the_readme_says(tmp_path):
+    done = run("parzen_ll.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    line = r"^ *test log-likelihood: (\S+) \+- \S+ nats \(sigma (\S+), 10000 samples\)$"
+    found, stated = (re.search(line, text, re.MULTILINE) for text in (done.stdout, README))
+    assert float(found[1]) == pytest.approx(float(stated[1]), abs=1) and found[2] == stated[2]
 
 
 # mnist.py as it stands, on rows of noise in place of digits
