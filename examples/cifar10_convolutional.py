@@ -45,8 +45,8 @@ G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G),
 # -----------------
 # 12,454,073 parameters.  Convolution, maximum over two pieces and over windows that overlap, three times, from sides of
 # 32 to 16, 7 and 5; then a dense maxout layer.  Through five layers of weights as small as the authors', within .005,
-# hardly anything passes: D's logits start within 1e-5, and after an epoch D(x) is still .500.  ``--irange .05`` saves
-# that wait: its logits start between 0 and 1.
+# hardly anything passes: D's logits start within 1e-5, and after an epoch at scale .0625 D(x) was still .500.  With
+# ``--irange .05`` D told data from samples within 50 updates; what comes of either after that has not been tried.
 
 irange = chosen.irange
 h0 = MaxoutConv(input_shape=(32, 32, 3), num_channels=units(32, chosen.scale), num_pieces=2, kernel_shape=(8, 8), pad=4,

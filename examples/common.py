@@ -100,7 +100,6 @@ def whole(least):
 natural, positive_int = whole(0), whole(1)
 
 
-
 class Progress:
     """
     An extension of `Train` that shows how far it is: a line that renews itself on a terminal, a few lines in a log.

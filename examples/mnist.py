@@ -32,12 +32,12 @@ from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
 from npgan.train import Train
 
-AUTHORS = {
+SETTINGS = {
     "learning_rate": (.1, "of both players"), "decay_factor": (1.000004, "what divides it at each update"),
     "init_momentum": (.5, "in the first epoch"), "final_momentum": (.7, "from epoch 250 on"),
     "average": (.99999, "decay of the average of G's parameters, which the authors did not have")}
 numbers = {name: {"type": float, "default": value, "help": f"{meaning}, default %(default)s"}
-           for name, (value, meaning) in AUTHORS.items()}
+           for name, (value, meaning) in SETTINGS.items()}
 chosen = options(__doc__, max_epochs=200, save_path="mnist.npz", **numbers,
                  batch_size={"type": positive_int, "default": 100, "help": "default %(default)s"},
                  noise={"choices": tuple(PRIORS), "default": "uniform", "help": "prior of z, default %(default)s"},
@@ -96,8 +96,8 @@ class Growth:
 # %%
 # The authors' training
 # ---------------------
-# Both players step at once.  The rate decays so slowly that the two still circle around each other at the end; the
-# average over many circles is far better than any point on them.  It reaches back 100,000 updates: to the first.
+# Both players step at once.  The rate decays so slowly that both still move much at the end; the average over their
+# way is far better than the last point of it.  It reaches back 100,000 updates: to the first.
 
 rule_G, rule_D = (Momentum(chosen.learning_rate, chosen.init_momentum) for player in "GD")
 pair = AdversaryPair(G, D)
