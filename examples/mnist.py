@@ -105,7 +105,9 @@ step = (SeparateSteps(pair, rule_G, rule_D, discriminator_steps=chosen.discrimin
         if chosen.discriminator_steps else SimultaneousSteps(pair, rule_G, rule_D))
 average = PolyakAverage(G, decay=chosen.average)
 monitor = Monitor({"valid": valid}, seed=chosen.seed)
-likelihood = LogLikelihood(monitor, "valid_log_likelihood", Dataset(valid.X[:1000]), average, every=5)
+rows = Dataset(valid.X[:1000])
+likelihood = LogLikelihood(monitor, "valid_log_likelihood", rows, average, every=5)
+last_update = LogLikelihood(monitor, "valid_log_likelihood_last_update", rows, every=5)
 growth = Growth()
 game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
     average,
@@ -113,6 +115,7 @@ game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
     MomentumAdjustor([rule_G, rule_D], chosen.final_momentum, start=1, saturate=250),
     monitor,
     likelihood,
+    last_update,
     checkpoint.Saving(chosen.save_path),
     checkpoint.MonitorBasedSaveBest(f"{stem}_best.npz", monitor, "valid_log_likelihood"),
     growth,

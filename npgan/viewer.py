@@ -160,21 +160,21 @@ def curves(ax, epochs, channels, ylabel):
     ----------
     ax : matplotlib.axes.Axes
     epochs : array_like (n,)
-    channels : dict of str to array_like (n,)
-        At most four, by the label that the legend shows.
+    channels : dict of str to array_like
+        At most four, by the label that the legend shows; each has n values, or fewer where it ended early.
     ylabel : str
 
     Raises
     ------
     ValueError
-        If the channels are none, too many, or not as long as `epochs`.
+        If the channels are none, too many, or longer than `epochs`.
     """
     if not 1 <= len(channels) <= len(LINES):
         raise ValueError(f"channels must be 1 to {len(LINES)}, got {len(channels)}")
     for (label, values), (color, dashes) in zip(channels.items(), LINES):
-        if len(values) != len(epochs):
-            raise ValueError(f"{label} must have a value for each of the {len(epochs)} epochs, got {len(values)}")
-        ax.plot(epochs, values, label=label, color=color, linestyle=dashes, linewidth=1.8)
+        if len(values) > len(epochs):
+            raise ValueError(f"{label} has more values, {len(values)}, than there are epochs, {len(epochs)}")
+        ax.plot(epochs[:len(values)], values, label=label, color=color, linestyle=dashes, linewidth=1.8)
     ax.set_xlabel("epoch")
     ax.set_ylabel(ylabel)
     ax.spines[["top", "right"]].set_visible(False)

@@ -190,22 +190,31 @@ def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
     assert diagnosed.stdout.count("distinct nearest rows") == 2 and "mean D(x)" in diagnosed.stdout
 
 
-def history_of_a_run(path, seed, epochs):
-    """A checkpoint that holds what a run of mnist.py records, and nothing else."""
+def history_of_a_run(path, seed, epochs, **more):
+    """A checkpoint that holds what a run of mnist.py records, and nothing else (it did not always record `more`)."""
     told, every = list(range(epochs + 1)), list(range(0, epochs + 1, 5))
     history = {"epoch": told, "valid_d_on_data": [.5] * len(told), "valid_d_on_samples": [.5] * len(told),
-               "valid_log_likelihood_epoch": every, "valid_log_likelihood": [100. + seed + epoch for epoch in every]}
+               "valid_log_likelihood_epoch": every, "valid_log_likelihood": [100. + seed + epoch for epoch in every],
+               **more}
     archive.write(path, {"run": {"seeds": [[seed, 4]]}, "state": {"extensions[3].history": history}}, {})
 
 
-def test_training_curves_of_runs_as_far_as_all_have_come(tmp_path):
+def test_training_curves_of_runs_each_as_far_as_it_has_come(tmp_path):
     for seed, epochs in ((1, 20), (2, 15)):
         history_of_a_run(tmp_path / f"{seed}.npz", seed, epochs)
     done = run("training_curves.py", "1.npz", "2.npz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == ("wrote training_curves.png: seed 1, epoch 15: 116.0 nats; "
-                           "seed 2, epoch 15: 117.0 nats\n")
+    assert done.stdout == ("wrote training_curves.png\nseed 1, epoch 20: 121.0 nats\nseed 2, epoch 15: 117.0 nats\n")
     assert imread(tmp_path / "training_curves.png").shape[:2] == (600, 1500)
+
+
+def test_training_curves_of_one_seed_are_named_by_their_files(tmp_path):
+    history_of_a_run(tmp_path / "as_written.npz", 0, 15, valid_log_likelihood_last_update=[0., 50, 60, 70])
+    history_of_a_run(tmp_path / "faster.npz", 0, 5)
+    done = run("training_curves.py", "as_written.npz", "faster.npz", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("wrote training_curves.png\nas_written, epoch 15: 115.0 nats, not averaged 70.0\n"
+                           "faster, epoch 5: 105.0 nats\n")
 
 
 @pytest.mark.parametrize("script, arguments, message", [

@@ -132,14 +132,14 @@ def test_lines_differ_without_colour():
 
 def test_curves_show_the_channels():
     ax = Figure().subplots()
-    viewer.curves(ax, [0, 1, 2], {"D(x)": [.5, .75, 1], "D(G(z))": [.5, .25, 0]}, "mean output of D")
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[.5, .75, 1], [.5, .25, 0]]
+    viewer.curves(ax, [0, 1, 2], {"D(x)": [.5, .75, 1], "D(G(z))": [.5, .25]}, "mean output of D")
+    assert [line.get_xydata().T.tolist() for line in ax.lines] == [[[0, 1, 2], [.5, .75, 1]], [[0, 1], [.5, .25]]]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["D(x)", "D(G(z))"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "mean output of D")
 
 
 @pytest.mark.parametrize("channels, message", [
-    ({}, "1 to 4, got 0"), ({"D(x)": [1, 2]}, r"D\(x\) must have a value for each of the 3 epochs, got 2"),
+    ({}, "1 to 4, got 0"), ({"D(x)": [1, 2, 3, 4]}, r"D\(x\) has more values, 4, than there are epochs, 3"),
 ])
 def test_curves_refuse(channels, message):
     with pytest.raises(ValueError, match=message):
