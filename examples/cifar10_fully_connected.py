@@ -9,7 +9,7 @@ Trains the dense nets of Goodfellow et al. (2014), Section 5, on photographs, wi
 Reads ``cifar10`` (found through NPGAN_DATA_PATH, or fetched), writes after each epoch ``cifar10_fully_connected.npz``,
 a checkpoint, and ``cifar10_fully_connected.png``, samples beside their nearest training pictures as in Figure 2c.
 """
-from section5 import play, training_options, units
+from section5 import play, start_at_mean_zero, training_options, units
 
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream
@@ -17,7 +17,11 @@ from npgan.datasets import cifar10
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
-chosen = training_options(__doc__, save_path="cifar10_fully_connected.npz", max_epochs=200, learning_rate=.025)
+SETTINGS = {"authors": {"scale": 1., "learning_rate_G": .025, "learning_rate_D": .025, "batch_size": 100,
+                        "irange_G": .5, "irange_D": .005},
+            "processor": {"scale": .125, "learning_rate_G": .1, "learning_rate_D": .005, "batch_size": 100,
+                          "irange_G": .1, "irange_D": .005}}
+chosen = training_options(__doc__, save_path="cifar10_fully_connected.npz", max_epochs=200, settings=SETTINGS)
 train, valid = cifar10.load("train"), cifar10.load("valid")
 print(f"seed {chosen.seed}, scale {chosen.scale:g}")
 
@@ -30,14 +34,17 @@ print(f"seed {chosen.seed}, scale {chosen.scale:g}")
 weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
 h, u, wider = units(8000, chosen.scale), units(1600, chosen.scale), chosen.scale ** -.5
 
+pixels = Linear(nvis=h, dim=3072, irange=chosen.irange_G * wider, rng=weights_G)
+if chosen.settings == "processor":
+    start_at_mean_zero(pixels)
 G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G),
-                   Sigmoid(nvis=h, dim=h, irange=.05 * wider, rng=weights_G),
-                   Linear(nvis=h, dim=3072, irange=.5 * wider, rng=weights_G)]),
-              noise="gaussian", rng=noise)
-D = MLP([Dropout(include_prob=.8, rng=masks), Maxout(nvis=3072, num_units=u, num_pieces=5, irange=.005, rng=weights_D),
+                   Sigmoid(nvis=h, dim=h, irange=.05 * wider, rng=weights_G), pixels]), noise="gaussian", rng=noise)
+irange = chosen.irange_D
+D = MLP([Dropout(include_prob=.8, rng=masks),
+         Maxout(nvis=3072, num_units=u, num_pieces=5, irange=irange, rng=weights_D),
          Dropout(include_prob=.5, rng=masks),
-         Maxout(nvis=u, num_units=u, num_pieces=5, irange=.005 * wider, rng=weights_D),
-         Dropout(include_prob=.5, rng=masks), Linear(nvis=u, dim=1, irange=.005 * wider, rng=weights_D)])
+         Maxout(nvis=u, num_units=u, num_pieces=5, irange=irange * wider, rng=weights_D),
+         Dropout(include_prob=.5, rng=masks), Linear(nvis=u, dim=1, irange=irange * wider, rng=weights_D)])
 
 # %%
 # The game, and its pictures
@@ -45,4 +52,4 @@ D = MLP([Dropout(include_prob=.8, rng=masks), Maxout(nvis=3072, num_units=u, num
 # In yellow the training picture nearest to the sample on its left, by the distance between normalised pictures.  All
 # are divided by the largest magnitude over the samples.
 
-play(AdversaryPair(G, D), train, valid, order, batch_size=100, chosen=chosen)
+play(AdversaryPair(G, D), train, valid, order, chosen)

@@ -6,31 +6,47 @@ What the scripts about CIFAR-10 and TFD share: their options, the authors' train
 import math
 import os
 
-from common import Progress, options
+from common import Progress, options, positive_int
 
 from npgan import checkpoint, viewer
 from npgan.adversarial import SimultaneousSteps
+from npgan.backend import xp
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.monitor import Monitor
 from npgan.train import Train
 
 
-def training_options(description, save_path, max_epochs, learning_rate, **more):
+def training_options(description, save_path, max_epochs, settings, **more):
     """
-    As `common.options`, for nets of any width.
+    As `common.options`, for nets of any width and numbers other than the authors'.
 
     Parameters
     ----------
     description, save_path, max_epochs, **more
         As there.
-    learning_rate : float
-        The authors' one, of both players.
+    settings : dict
+        By a name, "authors" the first, the numbers that a training may have: ``scale``, ``learning_rate_G``,
+        ``learning_rate_D``, ``batch_size`` and the script's own.  Each is an option too.
+
+    Returns
+    -------
+    argparse.Namespace
+        With all numbers of the settings that were chosen, but for those that were given.
     """
+    authors = settings["authors"]
+    numbers = {name: {"type": positive_int if isinstance(value, int) else float, "help": f"the authors' is {value:g}"}
+               for name, value in authors.items()}
+    numbers["scale"]["help"] = "the nets' widths, in those of the authors"
+    if len(settings) > 1:
+        more["settings"] = {"choices": tuple(settings), "default": "authors", "help": "what all numbers below are that "
+                            "are not given, the authors' or those for a processor; default %(default)s"}
     chosen = options(
         description, max_epochs=max_epochs, save_path=save_path,
-        scale={"type": float, "default": 1., "help": "the nets' widths, in those of the authors; default %(default)s"},
-        learning_rate={"type": float, "default": learning_rate, "help": "of both players, default %(default)s"},
-        resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"}, **more)
+        resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"}, **more,
+        **numbers)
+    for name, value in settings[getattr(chosen, "settings", "authors")].items():
+        if getattr(chosen, name) is None:
+            setattr(chosen, name, value)
     if not 0 < chosen.scale < math.inf:
         raise ValueError(f"--scale must be a number above 0, got {chosen.scale:g}")
     return chosen
@@ -45,6 +61,15 @@ def units(number, scale):
     gradients below.
     """
     return max(1, round(number * scale))
+
+
+def start_at_mean_zero(layer):
+    """
+    Let the outputs of G's last `layer`, above sigmoids, average about 0: b starts at minus what sigmoids of 1/2 make.
+
+    Without it samples start alike, all far from the data in the same direction, and D need look at nothing else.
+    """
+    layer.b -= layer.fprop(xp.full((1, layer.nvis), .5, layer.b.dtype)).reshape(layer.b.shape)
 
 
 def announce(words, dataset):
@@ -81,9 +106,9 @@ class Panel:
             viewer.save(self.path, viewer.nearest_sheet(self.samples(), game.dataset.X, game.dataset.shape))
 
 
-def play(pair, train, valid, order, batch_size, chosen, save_path=None, max_epochs=None, resume=None):
+def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, resume=None):
     """
-    The authors' training, the same for CIFAR-10 and TFD but for the batches and the learning rate.
+    The authors' training, the same for CIFAR-10 and TFD but for the batches and the learning rates.
 
     Both players step at once; momentum grows from .5 to .7 over 250 epochs, and the rate decays with each update.
     Beside G an average of its parameters is kept, over about 1,000 updates, which is never fed back.
@@ -94,7 +119,6 @@ def play(pair, train, valid, order, batch_size, chosen, save_path=None, max_epoc
     train, valid : Dataset
     order : RandomStream
         Draws the order of the training rows.
-    batch_size : int
     chosen : argparse.Namespace
         From `training_options`.
     save_path, max_epochs, resume
@@ -105,11 +129,11 @@ def play(pair, train, valid, order, batch_size, chosen, save_path=None, max_epoc
     Panel
     """
     save_path, max_epochs = save_path or chosen.save_path, max_epochs or chosen.max_epochs
-    rule_G, rule_D = (Momentum(chosen.learning_rate, init_momentum=.5) for player in "GD")
+    rule_G, rule_D = (Momentum(rate, init_momentum=.5) for rate in (chosen.learning_rate_G, chosen.learning_rate_D))
     average = PolyakAverage(pair.generator, decay=.999)
     monitor = Monitor({"valid": valid}, seed=chosen.seed)
     panel = Panel(os.path.splitext(save_path)[0] + ".png", pair.generator, average, chosen.seed)
-    game = Train(SimultaneousSteps(pair, rule_G, rule_D), train, batch_size, order, extensions=[
+    game = Train(SimultaneousSteps(pair, rule_G, rule_D), train, chosen.batch_size, order, extensions=[
         average,
         ExponentialDecay([rule_G, rule_D], decay_factor=1.000004, min_lr=1e-6),
         MomentumAdjustor([rule_G, rule_D], final_momentum=.7, start=1, saturate=250),
@@ -117,7 +141,7 @@ def play(pair, train, valid, order, batch_size, chosen, save_path=None, max_epoc
         checkpoint.Saving(save_path),
         panel,
         Progress(max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples"})])
-    announce(f"{train.name}: {len(train.X):,} pictures, {-(-len(train) // batch_size):,} updates an epoch; "
+    announce(f"{train.name}: {len(train.X):,} pictures, {-(-len(train) // chosen.batch_size):,} updates an epoch; "
              f"G has {pair.generator.theta.size:,} parameters, D {pair.discriminator.theta.size:,}", train)
     if chosen.resume if resume is None else resume:
         checkpoint.restore(save_path, game)

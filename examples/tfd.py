@@ -28,7 +28,8 @@ from npgan.mlp import MLP
 UNLABELED = 98058                                           # pictures of TFD that are in none of the folds' other parts
 
 chosen = training_options(
-    __doc__, save_path="tfd.npz", max_epochs=22, learning_rate=.05,
+    __doc__, save_path="tfd.npz", max_epochs=22,
+    settings={"authors": {"scale": 1., "learning_rate_G": .05, "learning_rate_D": .05, "batch_size": 100}},
     pretrain_epochs={"type": positive_int, "default": 50, "help": "of the first stage, default %(default)s"},
     repeat={"type": positive_int, "metavar": "TIMES",
             "help": f"how often each training face comes in an epoch, default about {UNLABELED:,} / their number"},
@@ -95,7 +96,7 @@ pretrained = os.path.splitext(chosen.save_path)[0] + "_pretrained.npz"
 in_second = (chosen.resume and os.path.exists(chosen.save_path)
              and (not os.path.exists(pretrained) or os.path.getmtime(chosen.save_path) >= os.path.getmtime(pretrained)))
 if not in_second:
-    play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, batch_size=100, chosen=chosen,
+    play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
          save_path=pretrained, max_epochs=chosen.pretrain_epochs)
 
 # %%
@@ -108,7 +109,7 @@ weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for 
 G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G, **limit),
                    Sigmoid(nvis=h, dim=100, irange=.05 * wider, rng=weights_G, init_bias=-2., **limit),
                    *G.mlp.layers]), noise="gaussian", rng=noise)
-panel = play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, batch_size=100, chosen=chosen,
+panel = play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
              resume=in_second)
 
 # %%
