@@ -277,7 +277,7 @@ theorem.plot(mu, path, color=black, linewidth=1.8)
 theorem.axhline(-np.log(4), color="#888888", linewidth=.8)
 theorem.text(-6, -np.log(4) + .03, "-log 4", fontsize=9)
 theorem.plot(0, -np.log(4), "o", color=vermilion)
-theorem.text(.5, -np.log(4) + .03, "p_g = p_data", fontsize=9)
+theorem.text(1.1, -np.log(4) + .03, "p_g = p_data", fontsize=9)
 theorem.text(-6, -.07, "flat", fontsize=9, va="top")
 finish(theorem, "Theorem 1: -log 4 at p_g = p_data alone", "mu of p_g = N(mu, 1); p_data = N(0, 1)", "C(G) (nats)")
 
