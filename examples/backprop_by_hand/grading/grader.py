@@ -1,0 +1,408 @@
+"""
+What the learner's functions answer, beside the right answers, and what kind of mistake that is.
+
+A kind of mistake is a way to alter the right answer: if the learner's answer is the right one altered so, on every
+case, then that is the mistake.  `layers`, `game` and `pictures` list these for each function; those that
+any function may have are here.
+Nothing looks at how the learner's code is written.  Derivatives are judged by `npgan.gradient_check`.
+"""
+import contextlib
+import importlib
+import inspect
+import io
+import re
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Callable, NamedTuple
+
+import numpy as np
+
+from npgan import gradient_check
+
+HERE = Path(__file__).resolve().parents[1]
+ENTRIES = 20                                # of an array whose slopes are found numerically, one by one
+SECONDS = 20                                # after which a function is said to run for ever
+RIGHT, WRONG, UNWRITTEN, STOPPED, HELD_UP = "right", "wrong", "not written yet", "stopped", "waits for exercise 8"
+
+
+class Mistake(NamedTuple):
+    """The right answer for one `output`, altered: I holds the inputs, and `right` and `given` all the outputs."""
+
+    kind: str
+    output: str
+    line: str                               # of the derivation, such as "(3)"
+    words: str
+    altered: Callable                       # (I, right, given) -> array
+
+
+class Task(NamedTuple):
+    """A function of an exercise: how to call it, what is right, and what may go wrong."""
+
+    name: str
+    outputs: dict                           # each output's name, and the line of the derivation that gives it
+    cases: list                             # of inputs by name, in the order of the arguments
+    right: Callable                         # (I) -> the outputs, by npgan
+    mistakes: list
+    slopes: Callable = None                 # (function, I) -> what gradient_check.check takes, where it is a derivative
+    signal: str = None                      # the input that is dC/d(output of the forward pass)
+    call: Callable = None                   # (function, inputs) -> outputs, where it is no plain call
+    rows: Callable = None                   # (I) -> m, by which an answer may have been divided once too often
+
+
+class Verdict(NamedTuple):
+    """What to say of one function; `kinds` are the kinds of mistake recognised, `line` where the learner's code is."""
+
+    name: str
+    status: str
+    kinds: tuple
+    paragraphs: tuple
+    reread: tuple = ()
+
+
+class Trouble(Exception):
+    """The learner's code did not get as far as an answer."""
+
+    def __init__(self, status, kind, words, asks_again=False):
+        super().__init__(words)
+        self.status, self.kind, self.words, self.asks_again = status, kind, words, asks_again
+
+
+# Running what the learner wrote
+
+class Written:
+    """The learner's `folder`: loads exercises from it and calls their functions, turning mishaps into plain words."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+
+    def load(self, stem):
+        """The module of an exercise, read anew."""
+        if not (self.folder / f"{stem}.py").is_file():
+            raise Trouble(STOPPED, "no file", f"there is no file {stem}.py in {self.folder}")
+        for path in HERE.glob("ex*.py"):
+            sys.modules.pop(path.stem, None)
+        writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        sys.path.insert(0, str(self.folder))
+        importlib.invalidate_caches()
+        try:
+            with self.watched({}):
+                return importlib.import_module(stem)
+        finally:
+            sys.path.remove(str(self.folder))
+            sys.dont_write_bytecode = writes
+
+    def function(self, stem, name):
+        """The function `name` of an exercise."""
+        found = getattr(self.load(stem), name, None)
+        if not callable(found):
+            raise Trouble(STOPPED, "no function", f"{stem}.py has no function {name}")
+        return found
+
+    @contextlib.contextmanager
+    def watched(self, inputs, seconds=SECONDS):
+        """Within, exceptions and endless loops become a `Trouble` that names the learner's line."""
+        def too_long(*_):
+            raise TimeoutError
+
+        alarm = seconds and hasattr(signal, "setitimer")
+        try:
+            if alarm:
+                before = signal.signal(signal.SIGALRM, too_long)
+                signal.setitimer(signal.ITIMER_REAL, seconds)
+            with np.errstate(all="ignore"):
+                yield
+        except (Exception, SystemExit) as error:
+            raise self.trouble(error, inputs) from None
+        finally:
+            if alarm:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+
+    def trouble(self, error, inputs):
+        """What happened, where, in plain words."""
+        if isinstance(error, Trouble):
+            return error
+        if isinstance(error, SyntaxError) and error.filename:
+            line = (error.text or "").strip()
+            return Trouble(STOPPED, "syntax", f"Python cannot read {Path(error.filename).name}, line {error.lineno}: "
+                                              f"{error.msg}.{f'  There it says:  {line}' if line else ''}")
+        frames = [f for f in traceback.extract_tb(error.__traceback__)
+                  if Path(f.filename).resolve().parent == self.folder]
+        if not frames:
+            return Trouble(STOPPED, "call", f"it does not take its arguments ({', '.join(inputs)}): {error}")
+        name, at = Path(frames[-1].filename).name, frames[-1]
+        if isinstance(error, NotImplementedError):
+            return Trouble(UNWRITTEN, "not written", f"not written yet: {at.name}, {name}, line {at.lineno}.")
+        if isinstance(error, TimeoutError):
+            what = f"it was still running after {SECONDS} seconds; does a loop there ever end?"
+        else:
+            what = f"{type(error).__name__}: {plain(error)}"
+        shapes = ", ".join(f"{key} {np.shape(value)}" for key, value in inputs.items() if np.ndim(value))
+        words = f"Your code stopped in {name}, line {at.lineno}:  {at.line}\n{what}"
+        words += f"\nHere the shapes are {shapes}." if shapes else ""
+        return Trouble(STOPPED, "exception", words, isinstance(error, (ValueError, IndexError)))
+
+    def answer(self, task, function, inputs):
+        """The outputs for `inputs`, by name, as arrays; copies went in."""
+        copies = {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in inputs.items()}
+        with self.watched(inputs):
+            found = task.call(function, copies) if task.call else function(*copies.values())
+        for key, value in copies.items():
+            if isinstance(value, np.ndarray) and not np.array_equal(value, inputs[key]):
+                raise Trouble(WRONG, "modified its input",
+                              f"it changes {key}, which belongs to the caller, who may need it again.  Make a new "
+                              f"array: {key} = {key} * 2, say, where you have {key} *= 2 or {key}[...] = .")
+        names = list(task.outputs)
+        if found is None:
+            raise Trouble(WRONG, "returns nothing", f"it returns nothing.  Should it end in: return {', '.join(names)}")
+        found = found if len(names) > 1 else (found,)
+        if not isinstance(found, (tuple, list)) or len(found) != len(names):
+            got = f"{len(found)} things" if isinstance(found, (tuple, list)) else "one thing"
+            raise Trouble(WRONG, "number of outputs", f"it returns {got}; wanted: return {', '.join(names)}")
+        for name, value in zip(names, found):
+            if value is None:
+                raise Trouble(WRONG, "returns nothing", f"what it returns for {name} is None.")
+            if np.asarray(value).dtype.kind not in "bifu":
+                raise Trouble(WRONG, "no numbers", f"what it returns for {name} is no array of numbers: {value!r:.60}")
+        return {name: np.asarray(value, float).copy() for name, value in zip(names, found)}
+
+
+def plain(error):
+    """An exception's message, NumPy's about a product in words that a beginner reads."""
+    text = " ".join(str(error).split())
+    sizes = re.search(r"matmul.*size (\d+) is different from (\d+)", text)
+    if sizes:
+        return (f"the shapes do not fit in a product of matrices: the second one has {sizes[1]} rows, "
+                f"the first {sizes[2]} columns.  Is one of them to be transposed?")
+    if "could not be broadcast" in text:
+        return f"{text}.  Two shapes do not fit entry by entry."
+    return text or "without a word"
+
+
+# Judging it
+
+def grade(task, stem, written):
+    """The `Verdict` on what was `written` for a task."""
+    try:
+        function = written.function(stem, task.name)
+        runs = run_cases(task, function, written)
+    except Trouble as trouble:
+        return Verdict(task.name, trouble.status, (trouble.kind,), (trouble.words,))
+
+    finished = [run for run in runs if run.trouble is None]
+    wrong = [name for name in task.outputs if not all(close(run.given[name], run.right[name]) for run in finished)]
+    reports = {}
+    if task.slopes:                         # gradient_check has the last word: on a kink more than one answer is right
+        for i, run in enumerate(finished):
+            if all(run.given[name].shape == run.right[name].shape for name in task.outputs) and finite(run):
+                thing, *arrays = task.slopes(quiet(function), run.I)
+                with written.watched(vars(run.I)):
+                    reports[i] = gradient_check.check(thing, *arrays, max_entries=ENTRIES)
+        if len(reports) == len(finished):
+            wrong = [name for k, name in enumerate(task.outputs) if not all(r.rows[k].ok for r in reports.values())]
+    stopped = next((run.trouble for run in runs if run.trouble), None)
+    if not wrong and not stopped:
+        slopes = sum(len(row.index) for report in reports.values() for row in report.rows)
+        words = f"right: {slopes} slopes agree with numeric ones." if slopes else "right."
+        return Verdict(task.name, RIGHT, (), (words,))
+
+    found = [diagnose(task, name, finished, reports) for name in wrong]
+    if stopped and all(mistake is None for mistake, _ in found):
+        return Verdict(task.name, STOPPED, (stopped.kind,), (stopped.words,))
+    kinds, paragraphs, reread = {}, [], {}
+    for name, (mistake, where) in zip(wrong, found):
+        kind = mistake.kind if mistake else "cause unknown"
+        kinds.setdefault(kind, []).append((name, mistake, where))
+    fine = [name for name in task.outputs if name not in wrong]
+    if fine:
+        paragraphs.append(f"{' and '.join(fine)} {'is' if len(fine) == 1 else 'are'} right.")
+    for kind, several in kinds.items():
+        names = ", ".join(name for name, _, _ in several)
+        prefix = f"{names}: " if len(task.outputs) > 1 else ""
+        _, mistake, where = several[0]
+        words = f"{kind}.  {mistake.words}" if mistake else "wrong, cause unknown."
+        paragraphs.append(f"{prefix}{words}  {where}".rstrip())
+        for name, m, _ in several:
+            reread[m.line if m and m.line else task.outputs[name]] = None
+    return Verdict(task.name, WRONG, tuple(kinds), tuple(paragraphs), tuple(reread))
+
+
+def run_cases(task, function, written):
+    """For each case the inputs I, the right and the given outputs; or the trouble, if another case may tell more."""
+    runs = []
+    for i, inputs in enumerate(task.cases):
+        I = SimpleNamespace(**inputs)
+        right = task.right(I)
+        right = right if isinstance(right, tuple) else (right,)
+        run = SimpleNamespace(I=I, right={n: np.asarray(r, float) for n, r in zip(task.outputs, right)},
+                              given=None, trouble=None)
+        try:
+            if i == 0:
+                run.given = written.answer(task, function, inputs)
+            run.given = written.answer(task, quiet(function), inputs)
+        except Trouble as trouble:
+            if not trouble.asks_again:
+                raise
+            run.trouble = trouble
+        runs.append(run)
+        if i == 0 and run.given:
+            again = written.answer(task, quiet(function), inputs)
+            if not all(close(again[n], run.given[n]) for n in task.outputs if np.isfinite(again[n]).all()):
+                raise Trouble(WRONG, "another answer each time",
+                              "called twice with the same arguments, it gives two answers.  Does it keep something "
+                              "from call to call, or draw at random?")
+    return runs
+
+
+def quiet(function):
+    """The function with its prints left out, for all calls but the first."""
+    def silent(*arguments, **named):
+        with contextlib.redirect_stdout(io.StringIO()):
+            return function(*arguments, **named)
+    return silent
+
+
+def finite(run):
+    return all(np.isfinite(g).all() for g in run.given.values())
+
+
+def close(a, b):
+    """Whether two arrays have one shape and agree to 1e-7 of the largest entry."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    if a.shape != b.shape or not np.isfinite(a).all():
+        return False
+    return bool((abs(a - b) <= 1e-7 * max(abs(a).max(initial=0), abs(b).max(initial=0))).all())
+
+
+def diagnose(task, name, runs, reports):
+    """The `Mistake` in an output, or None if it is of no known kind, and where to look."""
+    sound = [run for run in runs if np.isfinite(run.given[name]).all()]
+    wrong = [run for run in sound if not close(run.given[name], run.right[name])]
+    if not wrong and len(sound) < len(runs):
+        run = next(run for run in runs if run not in sound)
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(run.given[name]))[0])
+        return (Mistake("not finite", name, task.outputs[name],
+                        "For large numbers yours is infinite or no number at all, as an exponential overflows or a "
+                        "logarithm gets 0.", None), f"{entry(name, run, at)}")
+    if not wrong:
+        return None, ""
+    for mistake in [*(m for m in task.mistakes if m.output == name), *anybody(task, name)]:
+        if all(explains(mistake, run) for run in sound):
+            return mistake, where(name, wrong[0])
+    factor = constant(lambda g, r: (g * r).sum() / (r * r).sum(), lambda r, c: c * r, name, sound)
+    if factor is not None:
+        return Mistake("right up to a constant factor", name, None,
+                       f"Each entry is {factor:.6g} times what it should be.", None), where(name, wrong[0])
+    shift = constant(lambda g, r: (g - r).mean(), lambda r, c: c + r, name, sound)
+    if shift is not None:
+        return Mistake("right up to a constant", name, None,
+                       f"Each entry is off by the same {shift:+.6g}.", None), where(name, wrong[0])
+    run = wrong[0]
+    if run.given[name].shape != run.right[name].shape:
+        return Mistake("another shape", name, None, f"The shape should be {run.right[name].shape}, yours is "
+                                                    f"{run.given[name].shape}.", None), ""
+    report = reports.get(runs.index(run))
+    row = report.rows[list(task.outputs).index(name)] if report else None
+    if row is not None and not row.ok and isinstance(row.worst.index, tuple):
+        _, index, analytic, numeric, _ = row.worst
+        return None, f"Worst at {label(name, index)}: yours {analytic:.6g}, the numeric slope is {numeric:.6g}."
+    index = np.unravel_index(int(np.argmax(abs(run.given[name] - run.right[name]))), run.right[name].shape)
+    return None, f"Worst at {entry(name, run, index)}"
+
+
+def explains(mistake, run):
+    """Whether the answer given is the right one altered in that way."""
+    try:
+        with np.errstate(all="ignore"):
+            return close(run.given[mistake.output], mistake.altered(run.I, run.right, run.given))
+    except ValueError:                      # there is no such alteration where the shapes do not fit
+        return False
+
+
+def constant(find, apply, name, runs):
+    """The number by which `apply` turns every right answer into the given one, or None."""
+    if any(run.given[name].shape != run.right[name].shape for run in runs) or sum(
+            run.right[name].size for run in runs) < 2 or not any(run.right[name].any() for run in runs):
+        return None
+    run = next(run for run in runs if run.right[name].any())
+    c = float(find(run.given[name], run.right[name]))
+    return c if all(close(run.given[name], apply(run.right[name], c)) for run in runs) else None
+
+
+def where(name, run):
+    """An entry that is wrong, in numbers, or the two shapes."""
+    given, right = run.given[name], run.right[name]
+    if given.shape != right.shape:
+        return f"The shape should be {right.shape}, yours is {given.shape}."
+    index = np.unravel_index(int(np.argmax(abs(given - right))), right.shape)
+    return f"For example {entry(name, run, index)}"
+
+
+def entry(name, run, index):
+    return f"{label(name, index)}: yours {run.given[name][index]:.6g}, wanted {run.right[name][index]:.6g}."
+
+
+def label(name, index):
+    return f"{name}[{', '.join(str(int(i)) for i in index)}]" if index else name
+
+
+def anybody(task, name):
+    """The mistakes that any function may have, in the order in which they are looked for."""
+    k, others = list(task.outputs).index(name), [other for other in task.outputs if other != name]
+
+    def again(**changed):
+        """The right answer to other inputs."""
+        def altered(I, right, given):
+            inputs = SimpleNamespace(**{**vars(I), **{key: change(getattr(I, key)) for key, change in changed.items()}})
+            answer = task.right(inputs)
+            return (answer if isinstance(answer, tuple) else (answer,))[k]
+        return altered
+
+    if task.signal:
+        d = task.signal
+        yield Mistake(f"forgot {d}", name, None, f"{d} has no part in it: this is the slope by itself.  The chain rule "
+                      f"multiplies it by what comes from above, {d}.", again(**{d: np.ones_like}))
+        yield Mistake(f"{d} twice", name, None, f"{d} is in it squared; the chain rule multiplies by it once.",
+                      again(**{d: np.square}))
+        yield Mistake("forgot the slope", name, None, f"This is {d} as it came, still to be multiplied by the slope.",
+                      lambda I, r, g: getattr(I, d))
+    yield Mistake("sign", name, None, "Each entry has the wrong sign.", lambda I, r, g: -r[name])
+    for other in others:
+        yield Mistake("outputs in another order", name, None,
+                      f"What you return for {name} is {other}.  The order is: return {', '.join(task.outputs)}",
+                      lambda I, r, g, other=other: r[other])
+    if task.rows:
+        yield Mistake("averaged twice", name, None, "It is m times too small, m being the rows of the minibatch.  The "
+                      "1/m of the cost is there already; the sum over rows needs no other.",
+                      lambda I, r, g: r[name] / task.rows(I))
+        yield Mistake("summed, not averaged", name, None, "It is m times too large: the 1/m of the cost is missing.",
+                      lambda I, r, g: r[name] * task.rows(I))
+    yield Mistake("transposed", name, None, "Rows and columns are exchanged.", lambda I, r, g: r[name].T)
+    yield Mistake("0 everywhere", name, None, "All of it is 0; is it ever written into?",
+                  lambda I, r, g: np.zeros_like(r[name]))
+    yield Mistake("one axis too many or too few", name, None, "The numbers are right, the shape is not; see keepdims, "
+                  "or reshape.", lambda I, r, g: right[name].reshape(given[name].shape)
+                  if given[name].size == right[name].size and given[name].squeeze().shape == right[name].squeeze().shape
+                  else right[name])
+
+
+# What stands in files
+
+def derivation(stem, line):
+    """The number and the text of a line of an exercise's derivation, such as "(3)"."""
+    for number, text in enumerate((HERE / f"{stem}.py").read_text(encoding="utf-8").splitlines(), 1):
+        if text.lstrip().startswith(f"{line} "):
+            return number, text.strip()
+    raise KeyError(f"{stem}.py has no line {line}")
+
+
+def source(thing):
+    """A function's or method's name, its source without the docstring, its file and its line."""
+    thing = thing.fget if isinstance(thing, property) else thing
+    lines, start = inspect.getsourcelines(thing)
+    text = inspect.cleandoc("\n" + "".join(lines)) if lines[0][0] == " " else "".join(lines)
+    text = re.sub(r'\n +"""(?:.|\n)*?"""', "", text, count=1)
+    return thing.__qualname__, text.strip(), Path(inspect.getsourcefile(thing)), start

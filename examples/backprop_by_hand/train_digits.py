@@ -1,0 +1,74 @@
+"""
+The last step: a GAN of the learner's own functions, trained on the embedded digits.  ``check.py gan`` runs it.
+
+Every forward pass, gradient, step and log-likelihood is the learner's; from npgan come the digits and the picture.
+"""
+import math
+import time
+from types import SimpleNamespace
+
+import numpy as np
+from players import Affine, Dropout, Maxout, Player, Rectifier, Sigmoid
+
+from npgan import viewer
+from npgan.datasets import digits
+
+M, PORTIONS = 100, 10                       # rows of a minibatch; times that the game is looked at
+SIGMAS = .12, .15, .18, .22, .27
+
+
+def play(f, max_epochs, seed):
+    """
+    The two players after training.
+
+    G, D, and what draws z; `f` holds the learner's functions by their names.
+    """
+    weights, z, masks, order = (np.random.default_rng([seed, i]) for i in range(4))
+    X, valid = digits.load("train").X, digits.load("valid").X
+    G = Player(f, [Affine(f, 50, 200, weights), Rectifier(f), Affine(f, 200, 200, weights), Rectifier(f),
+                   Affine(f, 200, 64, weights), Sigmoid(f)], learning_rate=.1, mu=.5, decay=.9995)
+    ink = np.clip(X.mean(axis=0), 1e-7, 1 - 1e-7)
+    G.layers[-2].params[1] = np.log(ink / (1 - ink))                # G starts at the mean of the digits
+    D = Player(f, [Dropout(f, .8, masks), Affine(f, 64, 300, weights), Maxout(f, 5),
+                   Dropout(f, .8, masks), Affine(f, 60, 300, weights), Maxout(f, 5),
+                   Dropout(f, .8, masks), Affine(f, 60, 1, weights)], learning_rate=.1, mu=.5)
+
+    def noise(m=M):
+        return z.uniform(-math.sqrt(3), math.sqrt(3), (m, 50)).astype("float32")
+
+    def data():
+        return X[order.integers(len(X), size=M)]
+
+    print("   steps       V    D(x)  D(G(z))        (-1.386 and 1/2 where D can tell nothing)")
+    for portion in range(PORTIONS):
+        steps = max(1, max_epochs * len(X) // M // PORTIONS)
+        f.algorithm_1(G, D, data, noise, steps, 1)
+        G.mu = D.mu = .5 + .2 * (portion + 1) / PORTIONS
+        a_data, a_samples = D.plain(valid), D.plain(G.plain(noise(len(valid))))
+        print(f"  {G.steps:6}  {float(f.value(a_data, a_samples)):6.3f}  {f.sigmoid_fprop(a_data).mean():6.3f}  "
+              f"{f.sigmoid_fprop(a_samples).mean():7.3f}", flush=True)
+    return G, noise
+
+
+def likelihood(f, x, samples, sigma):
+    """The log-likelihood of each row, by the learner's Parzen window; a few rows at a time, as its arrays are large."""
+    return np.concatenate([f.log_likelihood(x[i:i + 50], samples, sigma) for i in range(0, len(x), 50)])
+
+
+def main(written, exercises, max_epochs, seed, save_path):
+    """Train, judge and draw, by the functions `written` for the `exercises`."""
+    start = time.monotonic()
+    f = SimpleNamespace(**{task.name: written.function(e.stem, task.name) for e in exercises for task in e.tasks})
+    with written.watched({}, seconds=None):
+        G, noise = play(f, max_epochs, seed)
+        samples = G.plain(noise(1000), average=True)
+        train, valid, test = (digits.load(which) for which in ("train", "valid", "test"))
+        sigma = max(SIGMAS, key=lambda sigma: likelihood(f, valid.X, samples, sigma).mean())
+        log_p = likelihood(f, test.X, samples, sigma)
+        real = likelihood(f, test.X, train.X[:1000], .13).mean()
+    print(f"\nLog-likelihood of {len(test)} digits that nobody trained on, by 1,000 samples of your G:\n"
+          f"    {log_p.mean():.1f} +- {log_p.std() / math.sqrt(len(log_p)):.1f} nats, with sigma {sigma} chosen on others\n"
+          f"    {real:.1f} by 1,000 real digits in place of samples")
+    viewer.save(save_path, viewer.nearest_sheet(samples[:36], train.X, train.shape, rows=6, cols=7))
+    print(f"wrote {save_path}: fair samples, and in yellow the training digit nearest to the one on its left "
+          f"({time.monotonic() - start:.0f} s)")
