@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import common
 from grading import EXERCISES
-from grading.grader import HELD_UP, RIGHT, WRONG, Trouble, Verdict, Written, derivation, grade, source
+from grading.grader import HELD_UP, RIGHT, STOPPED, WRONG, Trouble, Verdict, Written, derivation, grade, source
 
 WIDTH = 100
 OPTIONAL = "convolution", "deconvolution"        # which the GAN does without
@@ -41,6 +41,8 @@ def show(exercise, verdicts, written):
     """Print the verdicts, the lines to read again, and, if all is right, npgan's code below the learner's."""
     path = written.folder / f"{exercise.stem}.py"
     print(f"Exercise {number(exercise)} of {len(EXERCISES)}, {exercise.title}: {short(path)}\n")
+    if len({verdict.paragraphs for verdict in verdicts}) == 1 and verdicts[0].status == STOPPED:
+        verdicts = [verdicts[0]._replace(name="all of it")]             # such as a file that Python cannot read
     indent = " " * (max(len(verdict.name) for verdict in verdicts) + 4)
     for verdict in verdicts:
         text = "\n".join(line for paragraph in verdict.paragraphs for line in paragraph.split("\n"))
@@ -49,7 +51,7 @@ def show(exercise, verdicts, written):
         print(f"\n{indent}".join(lines))
         for line in verdict.reread:
             where, words = derivation(exercise.stem, line)
-            print(f"{indent}Read line {where} of {exercise.stem}.py again:\n{indent}    {words}")
+            print(f"{indent}Read again, in line {where} of {exercise.stem}.py:\n{indent}    {words}")
         print()
     if all(verdict.status == RIGHT for verdict in verdicts):
         beside(exercise, written)

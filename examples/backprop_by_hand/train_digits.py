@@ -59,16 +59,17 @@ def main(written, exercises, max_epochs, seed, save_path):
     """Train, judge and draw, by the functions `written` for the `exercises`."""
     start = time.monotonic()
     f = SimpleNamespace(**{task.name: written.function(e.stem, task.name) for e in exercises for task in e.tasks})
-    with written.watched({}, seconds=None):
+    with written.watched({}, limited=False):
         G, noise = play(f, max_epochs, seed)
         samples = G.plain(noise(1000), average=True)
         train, valid, test = (digits.load(which) for which in ("train", "valid", "test"))
-        sigma = max(SIGMAS, key=lambda sigma: likelihood(f, valid.X, samples, sigma).mean())
+        sigma = max(SIGMAS, key=lambda sigma: likelihood(f, valid.X[:100], samples, sigma).mean())
         log_p = likelihood(f, test.X, samples, sigma)
         real = likelihood(f, test.X, train.X[:1000], .13).mean()
-    print(f"\nLog-likelihood of {len(test)} digits that nobody trained on, by 1,000 samples of your G:\n"
-          f"    {log_p.mean():.1f} +- {log_p.std() / math.sqrt(len(log_p)):.1f} nats, with sigma {sigma} chosen on others\n"
-          f"    {real:.1f} by 1,000 real digits in place of samples")
+    error = log_p.std() / math.sqrt(len(log_p))
+    print(f"\nLog-likelihood of {len(test)} digits that nobody trained on, in nats, by your Parzen window:\n"
+          f"    {log_p.mean():5.1f} +- {error:.1f}   on 1,000 samples of your G; sigma {sigma}, by 100 other digits\n"
+          f"    {real:5.1f}          on 1,000 training digits in place of samples")
     viewer.save(save_path, viewer.nearest_sheet(samples[:36], train.X, train.shape, rows=6, cols=7))
     print(f"wrote {save_path}: fair samples, and in yellow the training digit nearest to the one on its left "
           f"({time.monotonic() - start:.0f} s)")

@@ -42,8 +42,8 @@ MOMENTUM = Exercise("ex07_momentum", "momentum", [
                  lambda I: I.mu * I.v - (1 - I.mu) * I.learning_rate * I.dtheta),
         velocity("the learning rate on the old velocity too", "epsilon multiplies the gradient alone.",
                  lambda I: I.learning_rate * (I.mu * I.v - I.dtheta)),
-        Mistake("follows from v_new", "theta_new", "(2)", "It is theta + v_new, as it should be, for the v_new that "
-                "you have; mend that and both are right.",
+        Mistake("follows from v_new", "theta_new", "(1)", "It is theta + v_new, as it should be; mend v_new, and "
+                "both are right.",
                 lambda I, r, g: I.theta + g["v_new"] if g["v_new"].shape == I.v.shape
                 and not close_to(g["v_new"], r["v_new"]) else r["theta_new"]),
         Mistake("moved by the old velocity", "theta_new", "(2)", "The step is the new velocity, v_new, not v.",
@@ -104,7 +104,7 @@ TWO_PLAYERS = Exercise("ex08_two_players", "the two players", [
                 lambda I, r, g: -costs.cross_entropy(I.a_samples, 0)),
         Mistake("a difference", "V", "(1)", "The two terms are added, log D and log(1 - D).",
                 lambda I, r, g: -costs.cross_entropy(I.a_data, 1) + costs.cross_entropy(I.a_samples, 0))],
-         rows=rows_of("a_data")),
+         rows=rows_of("a_data"), edges=1),
     Task("discriminator_grad", {"da_data": "(2)", "da_samples": "(3)"}, list(logit_cases("a_data", "a_samples")),
          lambda I: (costs.cross_entropy_grad(I.a_data, 1), costs.cross_entropy_grad(I.a_samples, 0)), [
         Mistake("uphill", "da_data", "(2)", CLIMBS, as_if("a_data", 1, -1.)),
@@ -116,7 +116,7 @@ TWO_PLAYERS = Exercise("ex08_two_players", "the two players", [
         Mistake("labels exchanged", "da_samples", "(3)", "Samples get the slope of data: y = 0 for samples.",
                 as_if("a_samples", 1))],
          lambda f, I: (Passes(C_D, lambda dC, a_data, a_samples: f(a_data, a_samples)), I.a_data, I.a_samples),
-         rows=rows_of("a_data")),
+         rows=rows_of("a_data"), edges=1),
     Task("generator_grad", {"da_samples": "(4)"}, list(logit_cases("a_samples")),
          lambda I: costs.cross_entropy_grad(I.a_samples, 1), [
         Mistake("the loss that saturates", "da_samples", "(4)", "This is G's slope in V itself, -sigmoid(a)/m.  It is "
@@ -125,7 +125,7 @@ TWO_PLAYERS = Exercise("ex08_two_players", "the two players", [
                 as_if("a_samples", 0)),
         Mistake("averaged over 2m", "da_samples", "(4)", "This is divided by 2m; there are m samples.",
                 as_if("a_samples", 1, .5))],
-         lambda f, I: ((lambda a: costs.NonSaturating().cost(a), f), I.a_samples), rows=rows_of("a_samples"))],
+         lambda f, I: ((lambda a: costs.NonSaturating().cost(a), f), I.a_samples), rows=rows_of("a_samples"), edges=1)],
     [adversarial.AdversaryPair.value, adversarial.discriminator_step, costs.NonSaturating.grad])
 
 

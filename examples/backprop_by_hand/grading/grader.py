@@ -50,6 +50,8 @@ class Task(NamedTuple):
     signal: str = None                      # the input that is dC/d(output of the forward pass)
     call: Callable = None                   # (function, inputs) -> outputs, where it is no plain call
     rows: Callable = None                   # (I) -> m, by which an answer may have been divided once too often
+    stable: str = None                      # the line that says how large numbers are to be dealt with
+    edges: int = 0                          # so many of the last cases are on corners or extreme: looked at last
 
 
 class Verdict(NamedTuple):
@@ -102,16 +104,16 @@ class Written:
         return found
 
     @contextlib.contextmanager
-    def watched(self, inputs, seconds=SECONDS):
+    def watched(self, inputs, limited=True):
         """Within, exceptions and endless loops become a `Trouble` that names the learner's line."""
         def too_long(*_):
             raise TimeoutError
 
-        alarm = seconds and hasattr(signal, "setitimer")
+        alarm = limited and hasattr(signal, "setitimer")
         try:
             if alarm:
                 before = signal.signal(signal.SIGALRM, too_long)
-                signal.setitimer(signal.ITIMER_REAL, seconds)
+                signal.setitimer(signal.ITIMER_REAL, SECONDS)
             with np.errstate(all="ignore"):
                 yield
         except (Exception, SystemExit) as error:
@@ -128,14 +130,14 @@ class Written:
         if isinstance(error, SyntaxError) and error.filename:
             line = (error.text or "").strip()
             return Trouble(STOPPED, "syntax", f"Python cannot read {Path(error.filename).name}, line {error.lineno}: "
-                                              f"{error.msg}.{f'  There it says:  {line}' if line else ''}")
+                                              f"{error.msg}.{chr(10) + 'It says:  ' + line if line else ''}")
         frames = [f for f in traceback.extract_tb(error.__traceback__)
                   if Path(f.filename).resolve().parent == self.folder]
         if not frames:
             return Trouble(STOPPED, "call", f"it does not take its arguments ({', '.join(inputs)}): {error}")
         name, at = Path(frames[-1].filename).name, frames[-1]
         if isinstance(error, NotImplementedError):
-            return Trouble(UNWRITTEN, "not written", f"not written yet: {at.name}, {name}, line {at.lineno}.")
+            return Trouble(UNWRITTEN, "not written", f"not written yet: {at.name} in {name}, line {at.lineno}.")
         if isinstance(error, TimeoutError):
             what = f"it was still running after {SECONDS} seconds; does a loop there ever end?"
         else:
@@ -189,45 +191,65 @@ def grade(task, stem, written):
     try:
         function = written.function(stem, task.name)
         runs = run_cases(task, function, written)
+        finished = [run for run in runs if run.trouble is None]
+        if task.slopes:
+            for run in finished:
+                run.report = slopes(task, function, run, written)
     except Trouble as trouble:
         return Verdict(task.name, trouble.status, (trouble.kind,), (trouble.words,))
 
-    finished = [run for run in runs if run.trouble is None]
     wrong = [name for name in task.outputs if not all(close(run.given[name], run.right[name]) for run in finished)]
-    reports = {}
-    if task.slopes:                         # gradient_check has the last word: on a kink more than one answer is right
-        for i, run in enumerate(finished):
-            if all(run.given[name].shape == run.right[name].shape for name in task.outputs) and finite(run):
-                thing, *arrays = task.slopes(quiet(function), run.I)
-                with written.watched(vars(run.I)):
-                    reports[i] = gradient_check.check(thing, *arrays, max_entries=ENTRIES)
-        if len(reports) == len(finished):
-            wrong = [name for k, name in enumerate(task.outputs) if not all(r.rows[k].ok for r in reports.values())]
+    if task.slopes and all(run.report for run in finished):         # on a corner more than one slope is right
+        bad = [name for k, name in enumerate(task.outputs) if not all(run.report.rows[k].ok for run in finished)]
+        wrong = [name for name in task.outputs
+                 if name in bad or name in wrong and diagnose(task, name, finished)[0] in task.mistakes]
     stopped = next((run.trouble for run in runs if run.trouble), None)
     if not wrong and not stopped:
-        slopes = sum(len(row.index) for report in reports.values() for row in report.rows)
-        words = f"right: {slopes} slopes agree with numeric ones." if slopes else "right."
+        count = sum(len(row.index) for run in finished if run.report for row in run.report.rows)
+        words = f"right: {count} slopes agree with numeric ones." if count else "right."
         return Verdict(task.name, RIGHT, (), (words,))
 
-    found = [diagnose(task, name, finished, reports) for name in wrong]
+    found = [diagnose(task, name, finished) for name in wrong]
     if stopped and all(mistake is None for mistake, _ in found):
         return Verdict(task.name, STOPPED, (stopped.kind,), (stopped.words,))
+    return tell(task, wrong, found, stopped)
+
+
+def slopes(task, function, run, written):
+    """What `gradient_check` reports, or None where the answers are of other shapes or not finite."""
+    if any(run.given[n].shape != run.right[n].shape or not np.isfinite(run.given[n]).all() for n in task.outputs):
+        return None
+    silent = quiet(function)
+
+    def arrays(*inputs):
+        found = silent(*inputs)
+        return tuple(np.asarray(a, float) for a in found) if len(task.outputs) > 1 else np.asarray(found, float)
+
+    thing, *inputs = task.slopes(arrays, run.I)
+    with written.watched(vars(run.I)):
+        return gradient_check.check(thing, *inputs, max_entries=ENTRIES)
+
+
+def tell(task, wrong, found, stopped):
+    """The `Verdict` on `wrong` outputs, of which a mistake or None and a place were `found`, those alike together."""
     kinds, paragraphs, reread = {}, [], {}
-    for name, (mistake, where) in zip(wrong, found):
+    for name, (mistake, place) in zip(wrong, found):
         kind = mistake.kind if mistake else "cause unknown"
-        kinds.setdefault(kind, []).append((name, mistake, where))
+        kinds.setdefault(kind, []).append((name, mistake, place))
     fine = [name for name in task.outputs if name not in wrong]
     if fine:
         paragraphs.append(f"{' and '.join(fine)} {'is' if len(fine) == 1 else 'are'} right.")
     for kind, several in kinds.items():
-        names = ", ".join(name for name, _, _ in several)
-        prefix = f"{names}: " if len(task.outputs) > 1 else ""
-        _, mistake, where = several[0]
-        words = f"{kind}.  {mistake.words}" if mistake else "wrong, cause unknown."
-        paragraphs.append(f"{prefix}{words}  {where}".rstrip())
+        names, (_, mistake, place) = [name for name, _, _ in several], several[0]
+        verb = "is wrong" if len(names) == 1 else "are wrong"
+        prefix = f"{' and '.join(names)} {verb}" if len(task.outputs) > 1 else "wrong"
+        paragraphs += [f"{prefix}: {kind}.  {mistake.words}" if mistake else f"{prefix}, cause unknown.", place]
         for name, m, _ in several:
             reread[m.line if m and m.line else task.outputs[name]] = None
-    return Verdict(task.name, WRONG, tuple(kinds), tuple(paragraphs), tuple(reread))
+    if stopped:
+        first, *_ = stopped.words.splitlines()
+        paragraphs.append(f"With other shapes y{first[1:]}" if first.startswith("Your code") else first)
+    return Verdict(task.name, WRONG, tuple(kinds), tuple(p for p in paragraphs if p), tuple(reread))
 
 
 def run_cases(task, function, written):
@@ -238,7 +260,8 @@ def run_cases(task, function, written):
         right = task.right(I)
         right = right if isinstance(right, tuple) else (right,)
         run = SimpleNamespace(I=I, right={n: np.asarray(r, float) for n, r in zip(task.outputs, right)},
-                              given=None, trouble=None)
+                              given=None, report=None, trouble=None,
+                              edge=i >= len(task.cases) - task.edges)
         try:
             if i == 0:
                 run.given = written.answer(task, function, inputs)
@@ -265,10 +288,6 @@ def quiet(function):
     return silent
 
 
-def finite(run):
-    return all(np.isfinite(g).all() for g in run.given.values())
-
-
 def close(a, b):
     """Whether two arrays have one shape and agree to 1e-7 of the largest entry."""
     a, b = np.asarray(a, float), np.asarray(b, float)
@@ -277,16 +296,20 @@ def close(a, b):
     return bool((abs(a - b) <= 1e-7 * max(abs(a).max(initial=0), abs(b).max(initial=0))).all())
 
 
-def diagnose(task, name, runs, reports):
+def diagnose(task, name, runs):
     """The `Mistake` in an output, or None if it is of no known kind, and where to look."""
+    inner = [run for run in runs if not run.edge]
+    if not all(close(run.given[name], run.right[name]) for run in inner):
+        runs = inner
+    broken = [run for run in runs if not np.isfinite(run.given[name]).all()]
     sound = [run for run in runs if np.isfinite(run.given[name]).all()]
     wrong = [run for run in sound if not close(run.given[name], run.right[name])]
-    if not wrong and len(sound) < len(runs):
-        run = next(run for run in runs if run not in sound)
+    if broken and not wrong:
+        run = broken[0]
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(run.given[name]))[0])
-        return (Mistake("not finite", name, task.outputs[name],
-                        "For large numbers yours is infinite or no number at all, as an exponential overflows or a "
-                        "logarithm gets 0.", None), f"{entry(name, run, at)}")
+        return (Mistake("not finite", name, task.stable,
+                        "Large numbers make yours infinite, or no number at all: an exponential overflows, or a "
+                        "logarithm gets 0.", None), entry(name, run, at))
     if not wrong:
         return None, ""
     for mistake in [*(m for m in task.mistakes if m.output == name), *anybody(task, name)]:
@@ -304,8 +327,7 @@ def diagnose(task, name, runs, reports):
     if run.given[name].shape != run.right[name].shape:
         return Mistake("another shape", name, None, f"The shape should be {run.right[name].shape}, yours is "
                                                     f"{run.given[name].shape}.", None), ""
-    report = reports.get(runs.index(run))
-    row = report.rows[list(task.outputs).index(name)] if report else None
+    row = run.report.rows[list(task.outputs).index(name)] if run.report else None
     if row is not None and not row.ok and isinstance(row.worst.index, tuple):
         _, index, analytic, numeric, _ = row.worst
         return None, f"Worst at {label(name, index)}: yours {analytic:.6g}, the numeric slope is {numeric:.6g}."
@@ -342,7 +364,8 @@ def where(name, run):
 
 
 def entry(name, run, index):
-    return f"{label(name, index)}: yours {run.given[name][index]:.6g}, wanted {run.right[name][index]:.6g}."
+    given, right = run.given[name][index] + 0., run.right[name][index] + 0.         # no -0
+    return f"{label(name, index)}: yours {given:.6g}, wanted {right:.6g}."
 
 
 def label(name, index):
@@ -384,9 +407,8 @@ def anybody(task, name):
     yield Mistake("0 everywhere", name, None, "All of it is 0; is it ever written into?",
                   lambda I, r, g: np.zeros_like(r[name]))
     yield Mistake("one axis too many or too few", name, None, "The numbers are right, the shape is not; see keepdims, "
-                  "or reshape.", lambda I, r, g: right[name].reshape(given[name].shape)
-                  if given[name].size == right[name].size and given[name].squeeze().shape == right[name].squeeze().shape
-                  else right[name])
+                  "or reshape.", lambda I, r, g: r[name].reshape(g[name].shape)
+                  if g[name].squeeze().shape == r[name].squeeze().shape else r[name])
 
 
 # What stands in files

@@ -49,6 +49,8 @@ AFFINE = Exercise("ex01_affine", "the affine map", [
                 lambda I, r, g: I.dz @ I.W),
         Mistake("forgot W", "ds", "(2)", "W has no part in it.",
                 lambda I, r, g: I.dz @ np.ones_like(I.W).T),
+        Mistake("transposed", "dW", "(3)", "s is to be transposed: the sum over i is over the rows of s and of dz.",
+                lambda I, r, g: I.s @ I.dz),
         Mistake("forgot s", "dW", "(3)", "s has no part in it.", lambda I, r, g: np.ones_like(I.s).T @ I.dz),
         Mistake("W in place of s", "dW", "(3)", "This multiplies dz by W; W's own factor in z is s.",
                 lambda I, r, g: I.dz @ I.W),
@@ -86,7 +88,8 @@ RECTIFIER = Exercise("ex02_rectifier", "the rectifier", [
         Mistake("the mask in place of the value", "h", "(1)", "This is 1 where z > 0; wanted is z there.",
                 lambda I, r, g: I.z > 0)]),
     Task("rectifier_bprop", {"dz": "(3)"}, [{"dh": normal(4, 5, 4), "z": normal(1, 5, 4)},
-                                            {"dh": normal(5, 3, 3), "z": with_a_zero(normal(2, 3, 3))}],
+                                            {"dh": normal(5, 3, 3), "z": normal(2, 3, 3)},
+                                            {"dh": normal(6, 2, 3), "z": with_a_zero(normal(3, 2, 3))}],
          lambda I: through(layers.RectifiedLinear, I.z, I.dh), [
         Mistake("missing mask", "dz", "(2)", "This is dh as it came, also where the rectifier was off.  There h does "
                 "not move with z, and dz is 0.", lambda I, r, g: I.dh),
@@ -96,7 +99,7 @@ RECTIFIER = Exercise("ex02_rectifier", "the rectifier", [
                 lambda I, r, g: I.dh * (I.dh > 0)),
         Mistake("the value in place of the slope", "dz", "(3)", "This multiplies dh by h = max(0, z); the slope of h "
                 "is 1 where z > 0, however large z is.", lambda I, r, g: I.dh * np.maximum(I.z, 0))],
-         lambda f, I: (Passes(lambda z: np.maximum(z, 0), f), I.z), "dh", rows=rows_of("dh"))],
+         lambda f, I: (Passes(lambda z: np.maximum(z, 0), f), I.z), "dh", rows=rows_of("dh"), edges=1)],
     [layers.RectifiedLinear.fprop, layers.RectifiedLinear.bprop])
 
 
@@ -153,7 +156,7 @@ CROSS_ENTROPY = Exercise("ex04_cross_entropy", "cross-entropy on the logit", [
                 lambda I, r, g: ((1 - I.y) * costs.softplus(I.a)).mean()),
         Mistake("one number for each row", "C", "(1)", "The cost is one number, the mean of these.",
                 lambda I, r, g: I.y * costs.softplus(-I.a) + (1 - I.y) * costs.softplus(I.a))],
-         rows=rows_of("a")),
+         rows=rows_of("a"), stable="(2)", edges=1),
     Task("cross_entropy_grad", {"da": "(4)"}, list(label_cases()), lambda I: costs.cross_entropy_grad(I.a, I.y), [
         exchanged("da", costs.cross_entropy_grad, "(4)"),
         Mistake("forgot the label", "da", "(4)", "This is sigmoid(a)/m, right for y = 0 only.",
@@ -165,7 +168,7 @@ CROSS_ENTROPY = Exercise("ex04_cross_entropy", "cross-entropy on the logit", [
                 lambda I, r, g: r["da"] * slope_of_sigmoid(I)),
         Mistake("a in place of sigmoid(a)", "da", "(3)", "This is (a - y)/m; D = sigmoid(a) belongs there.",
                 lambda I, r, g: (I.a - I.y) / len(I.a))],
-         lambda f, I: ((costs.cross_entropy, f), I.a, I.y), rows=rows_of("a"))],
+         lambda f, I: ((costs.cross_entropy, f), I.a, I.y), rows=rows_of("a"), edges=1)],
     [costs.softplus, costs.cross_entropy, costs.cross_entropy_grad])
 
 
@@ -209,7 +212,8 @@ def to_the_wrong_piece(I, r, g):
     if dz.shape != I.z.shape:
         return r["dz"]
     dz = dz.reshape(pieces(I).shape)
-    one = (dz != 0).sum(axis=1).max() == 1 and np.allclose(dz.sum(axis=1), I.dh)
+    losers = (dz != 0) & (pieces(I) < pieces(I).max(axis=1, keepdims=True))
+    one = losers.any() and (dz != 0).sum(axis=1).max() == 1 and np.allclose(dz.sum(axis=1), I.dh)
     return g["dz"] if one else r["dz"]
 
 
@@ -243,7 +247,7 @@ MAXOUT = Exercise("ex05_maxout", "maxout", [
         Mistake("gradient to the wrong piece", "dz", "(3)", "One piece of each unit gets its dh, but not the one that "
                 "was the largest in that row.", to_the_wrong_piece)],
         lambda f, I: (Passes(lambda z: pieces(SimpleNamespace(z=z, num_pieces=I.num_pieces)).max(axis=1),
-                             lambda dh, z: f(dh, z, I.num_pieces)), I.z), "dh", rows=rows_of("dh"))],
+                             lambda dh, z: f(dh, z, I.num_pieces)), I.z), "dh", rows=rows_of("dh"), edges=1)],
     [layers.Maxout.fprop, layers.Maxout.bprop])
 
 

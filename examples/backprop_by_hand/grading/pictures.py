@@ -205,5 +205,6 @@ PARZEN = Exercise("ex12_parzen", "the Parzen window", [
         density("forgot to put o back", "(4)", "o = max c_j was taken out of the sum, and is still to be added.",
                 lambda I, r: r - exponents(I, 2 * I.sigma ** 2).max(axis=1)),
         density("the mean over the rows", "(3)", "Wanted is a number for each row of x.", lambda I, r: r.mean()),
-        density("the density, not its log", "(3)", "This is p(x); wanted is log p(x).", lambda I, r: np.exp(r))])],
+        density("the density, not its log", "(3)", "This is p(x); wanted is log p(x).",
+                lambda I, r: np.exp(r))], stable="(4)", edges=1)],
     [parzen.StreamingParzen._sums, parzen.StreamingParzen.log_likelihood])
