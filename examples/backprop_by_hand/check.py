@@ -116,7 +116,7 @@ def main(arguments=None):
     parser.add_argument("exercise", nargs="?", help=f"{', '.join(e.name for e in EXERCISES)}; a number; or gan")
     parser.add_argument("--solutions", action="store_true", help="look at our solutions in place of what you wrote")
     parser.add_argument("--answers", type=Path, default=HERE, help="a folder with your files, if they lie elsewhere")
-    parser.add_argument("--max_epochs", type=common.positive_int, default=1000, help="of the GAN, default %(default)s")
+    parser.add_argument("--max_epochs", type=common.positive_int, default=600, help="of the GAN, default %(default)s")
     parser.add_argument("--seed", type=common.natural, default=2014, help="of the GAN, default %(default)s")
     parser.add_argument("--save_path", type=common.new_file, default="backprop_gan.png",
                         help="where its samples are drawn, default %(default)s")

@@ -13,7 +13,8 @@ from players import Affine, Dropout, Maxout, Player, Rectifier, Sigmoid
 from npgan import viewer
 from npgan.datasets import digits
 
-M, PORTIONS = 100, 10                       # rows of a minibatch; times that the game is looked at
+M, K = 100, 1                               # Algorithm 1's m and k
+PORTIONS = 10                               # between which the game is looked at
 SIGMAS = .12, .15, .18, .22, .27
 
 
@@ -42,7 +43,7 @@ def play(f, max_epochs, seed):
     print("   steps       V    D(x)  D(G(z))        (-1.386 and 1/2 where D can tell nothing)")
     for portion in range(PORTIONS):
         steps = max(1, max_epochs * len(X) // M // PORTIONS)
-        f.algorithm_1(G, D, data, noise, steps, 1)
+        f.algorithm_1(G, D, data, noise, steps, K)
         G.mu = D.mu = .5 + .2 * (portion + 1) / PORTIONS
         a_data, a_samples = D.plain(valid), D.plain(G.plain(noise(len(valid))))
         print(f"  {G.steps:6}  {float(f.value(a_data, a_samples)):6.3f}  {f.sigmoid_fprop(a_data).mean():6.3f}  "

@@ -133,8 +133,10 @@ class Written:
                                               f"{error.msg}.{chr(10) + 'It says:  ' + line if line else ''}")
         frames = [f for f in traceback.extract_tb(error.__traceback__)
                   if Path(f.filename).resolve().parent == self.folder]
-        if not frames:
+        if not frames and isinstance(error, TypeError):
             return Trouble(STOPPED, "call", f"it does not take its arguments ({', '.join(inputs)}): {error}")
+        if not frames:
+            return Trouble(STOPPED, "exception", f"{type(error).__name__}: {plain(error)}")
         name, at = Path(frames[-1].filename).name, frames[-1]
         if isinstance(error, NotImplementedError):
             return Trouble(UNWRITTEN, "not written", f"not written yet: {at.name} in {name}, line {at.lineno}.")
