@@ -22,6 +22,7 @@ COURSE = ROOT / "examples" / "backprop_by_hand"
 sys.path.insert(0, str(COURSE))
 from grading import EXERCISES, grader  # noqa: E402
 from players import Affine, Maxout, Player, Rectifier, Sigmoid  # noqa: E402
+from train_digits import players  # noqa: E402
 
 STEMS = {task.name: exercise.stem for exercise in EXERCISES for task in exercise.tasks}
 TASKS = {task.name: task for exercise in EXERCISES for task in exercise.tasks}
@@ -468,3 +469,29 @@ def test_solutions_and_exercises_are_the_same_files():
     assert names == {path.name for path in (COURSE / "solutions").glob("*.py")} == {f"{e.stem}.py" for e in EXERCISES}
     for exercise in EXERCISES:
         assert importlib.import_module("npgan") and exercise.twins
+
+
+# What is told and drawn
+
+def test_the_way_through_it_takes_two_hours():
+    text = (COURSE / "README.rst").read_text()
+    told = dict(re.findall(r"^\d+ +``(\w+)`` +(\d+) ", text, re.MULTILINE))
+    assert list(told) == [exercise.name for exercise in EXERCISES]
+    for exercise in EXERCISES:
+        assert f"({told[exercise.name]} minutes)" in (COURSE / f"{exercise.stem}.py").read_text().splitlines()[1]
+    assert sum(map(int, told.values())) + 5 == 120                              # the last five for the GAN
+    for picture in re.findall(r"image:: (\S+)", text):
+        assert (COURSE / picture).exists()
+
+
+def test_draws_what_the_gan_is_made_of(tmp_path):
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, COURSE / "draw.py", "--save_path", str(tmp_path)], env=env, cwd=tmp_path,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for name in "backprop_graph.png", "backprop_flow.png":
+        assert imread(tmp_path / name).shape == imread(ROOT / "examples" / "figures" / name).shape
+    script, rng = (COURSE / "draw.py").read_text(), np.random.default_rng(1)
+    for player in players(None, np.full((2, 64), .5), rng, rng):
+        params = [p for layer in player.layers for p in layer.params]
+        assert f"{sum(p.size for p in params):,} numbers" in script

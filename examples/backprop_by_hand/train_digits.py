@@ -18,14 +18,8 @@ PORTIONS = 10                               # between which the game is looked a
 SIGMAS = .12, .15, .18, .22, .27
 
 
-def play(f, max_epochs, seed):
-    """
-    The two players after training.
-
-    G, D, and what draws z; `f` holds the learner's functions by their names.
-    """
-    weights, z, masks, order = (np.random.default_rng([seed, i]) for i in range(4))
-    X, valid = digits.load("train").X, digits.load("valid").X
+def players(f, X, weights, masks):
+    """G and D before training; `f` holds the learner's functions by their names."""
     G = Player(f, [Affine(f, 50, 200, weights), Rectifier(f), Affine(f, 200, 200, weights), Rectifier(f),
                    Affine(f, 200, 64, weights), Sigmoid(f)], learning_rate=.1, mu=.5, decay=.9995)
     ink = np.clip(X.mean(axis=0), 1e-7, 1 - 1e-7)
@@ -33,6 +27,14 @@ def play(f, max_epochs, seed):
     D = Player(f, [Dropout(f, .8, masks), Affine(f, 64, 300, weights), Maxout(f, 5),
                    Dropout(f, .8, masks), Affine(f, 60, 300, weights), Maxout(f, 5),
                    Dropout(f, .8, masks), Affine(f, 60, 1, weights)], learning_rate=.1, mu=.5)
+    return G, D
+
+
+def play(f, max_epochs, seed):
+    """G after training, and what draws z."""
+    weights, z, masks, order = (np.random.default_rng([seed, i]) for i in range(4))
+    X, valid = digits.load("train").X, digits.load("valid").X
+    G, D = players(f, X, weights, masks)
 
     def noise(m=M):
         return z.uniform(-math.sqrt(3), math.sqrt(3), (m, 50)).astype("float32")
