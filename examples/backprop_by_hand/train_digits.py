@@ -1,9 +1,10 @@
 """
-The last step: a GAN of the learner's own functions, trained on the embedded digits.  ``check.py gan`` runs it.
+The last step: a GAN of the learner's own functions, trained on the embedded digits; the same as ``check.py gan``.
 
 Every forward pass, gradient, step and log-likelihood is the learner's; from npgan come the digits and the picture.
 """
 import math
+import sys
 import time
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ PORTIONS = 10                               # between which the game is looked a
 SIGMAS = .12, .15, .18, .22, .27
 
 
-def players(f, X, weights, masks):
+def nets(f, X, weights, masks):
     """G and D before training; `f` holds the learner's functions by their names."""
     G = Player(f, [Affine(f, 50, 200, weights), Rectifier(f), Affine(f, 200, 200, weights), Rectifier(f),
                    Affine(f, 200, 64, weights), Sigmoid(f)], learning_rate=.1, mu=.5, decay=.9995)
@@ -34,7 +35,7 @@ def play(f, max_epochs, seed):
     """G after training, and what draws z."""
     weights, z, masks, order = (np.random.default_rng([seed, i]) for i in range(4))
     X, valid = digits.load("train").X, digits.load("valid").X
-    G, D = players(f, X, weights, masks)
+    G, D = nets(f, X, weights, masks)
 
     def noise(m=M):
         return z.uniform(-math.sqrt(3), math.sqrt(3), (m, 50)).astype("float32")
@@ -76,3 +77,8 @@ def main(written, exercises, max_epochs, seed, save_path):
     viewer.save(save_path, viewer.nearest_sheet(samples[:36], train.X, train.shape, rows=6, cols=7))
     print(f"wrote {save_path}: fair samples, and in yellow the training digit nearest to the one on its left "
           f"({time.monotonic() - start:.0f} s)")
+
+
+if __name__ == "__main__":
+    import check
+    sys.exit(check.main(["gan", *sys.argv[1:]]))

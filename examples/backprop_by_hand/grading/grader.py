@@ -2,9 +2,9 @@
 What the learner's functions answer, beside the right answers, and what kind of mistake that is.
 
 A kind of mistake is a way to alter the right answer: if the learner's answer is the right one altered so, on every
-case, then that is the mistake.  `layers`, `game` and `pictures` list these for each function; those that
-any function may have are here.
-Nothing looks at how the learner's code is written.  Derivatives are judged by `npgan.gradient_check`.
+case, then that is the mistake.  `layers`, `game` and `pictures` list these for each function; those that any function
+may have are here.  Nothing looks at how the learner's code is written.  Derivatives are judged by
+`npgan.gradient_check`.
 """
 import contextlib
 import importlib
@@ -25,7 +25,7 @@ from npgan import gradient_check
 HERE = Path(__file__).resolve().parents[1]
 ENTRIES = 20                                # of an array whose slopes are found numerically, one by one
 SECONDS = 20                                # after which a function is said to run for ever
-RIGHT, WRONG, UNWRITTEN, STOPPED, HELD_UP = "right", "wrong", "not written yet", "stopped", "waits for exercise 8"
+RIGHT, WRONG, UNWRITTEN, STOPPED, HELD_UP = "right", "wrong", "not written yet", "stopped", "waits for another"
 
 
 class Mistake(NamedTuple):
@@ -55,7 +55,7 @@ class Task(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What to say of one function; `kinds` are the kinds of mistake recognised, `line` where the learner's code is."""
+    """What to say of one function: the `kinds` of its mistakes, in words, and the lines of the derivation to reread."""
 
     name: str
     status: str
@@ -128,13 +128,13 @@ class Written:
         if isinstance(error, Trouble):
             return error
         if isinstance(error, SyntaxError) and error.filename:
+            words = f"Python cannot read {Path(error.filename).name}, line {error.lineno}: {error.msg}."
             line = (error.text or "").strip()
-            return Trouble(STOPPED, "syntax", f"Python cannot read {Path(error.filename).name}, line {error.lineno}: "
-                                              f"{error.msg}.{chr(10) + 'It says:  ' + line if line else ''}")
+            return Trouble(STOPPED, "syntax", f"{words}\nIt says:  {line}" if line else words)
         frames = [f for f in traceback.extract_tb(error.__traceback__)
                   if Path(f.filename).resolve().parent == self.folder]
         if not frames and isinstance(error, TypeError):
-            return Trouble(STOPPED, "call", f"it does not take its arguments ({', '.join(inputs)}): {error}")
+            return Trouble(STOPPED, "call", f"It does not take its arguments ({', '.join(inputs)}): {error}")
         if not frames:
             return Trouble(STOPPED, "exception", f"{type(error).__name__}: {plain(error)}")
         name, at = Path(frames[-1].filename).name, frames[-1]
@@ -198,7 +198,8 @@ def grade(task, stem, written):
             for run in finished:
                 run.report = slopes(task, function, run, written)
     except Trouble as trouble:
-        return Verdict(task.name, trouble.status, (trouble.kind,), (trouble.words,))
+        words = f"wrong: {trouble.words}" if trouble.status == WRONG else trouble.words
+        return Verdict(task.name, trouble.status, (trouble.kind,), (words,))
 
     wrong = [name for name in task.outputs if not all(close(run.given[name], run.right[name]) for run in finished)]
     if task.slopes and all(run.report for run in finished):         # on a corner more than one slope is right
@@ -262,12 +263,9 @@ def run_cases(task, function, written):
         right = task.right(I)
         right = right if isinstance(right, tuple) else (right,)
         run = SimpleNamespace(I=I, right={n: np.asarray(r, float) for n, r in zip(task.outputs, right)},
-                              given=None, report=None, trouble=None,
-                              edge=i >= len(task.cases) - task.edges)
+                              given=None, report=None, trouble=None, edge=i >= len(task.cases) - task.edges)
         try:
-            if i == 0:
-                run.given = written.answer(task, function, inputs)
-            run.given = written.answer(task, quiet(function), inputs)
+            run.given = written.answer(task, quiet(function) if i else function, inputs)
         except Trouble as trouble:
             if not trouble.asks_again:
                 raise
@@ -310,8 +308,8 @@ def diagnose(task, name, runs):
         run = broken[0]
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(run.given[name]))[0])
         return (Mistake("not finite", name, task.stable,
-                        "Large numbers make yours infinite, or no number at all: an exponential overflows, or a "
-                        "logarithm gets 0.", None), entry(name, run, at))
+                        "Yours is infinite there, or no number at all: does an exponential overflow, or a logarithm "
+                        "get 0?", None), entry(name, run, at))
     if not wrong:
         return None, ""
     for mistake in [*(m for m in task.mistakes if m.output == name), *anybody(task, name)]:
@@ -426,6 +424,8 @@ def derivation(stem, line):
 def source(thing):
     """A function's or method's name, its source without the docstring, its file and its line."""
     thing = thing.fget if isinstance(thing, property) else thing
+    if not inspect.isfunction(thing):
+        return repr(thing), "", Path(), 0
     lines, start = inspect.getsourcelines(thing)
     text = inspect.cleandoc("\n" + "".join(lines)) if lines[0][0] == " " else "".join(lines)
     text = re.sub(r'\n +"""(?:.|\n)*?"""', "", text, count=1)
