@@ -69,6 +69,7 @@ def beside(exercise, written):
             name, text, path, line = source(thing)
             place = f", {short(path)}:{line}\n\n{textwrap.indent(text, '    ')}" if text else ""
             print(f"{title}, {name}{place}\n")
+    print(textwrap.fill(exercise.note, WIDTH))
 
 
 def short(path):

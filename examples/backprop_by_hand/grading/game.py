@@ -57,7 +57,8 @@ MOMENTUM = Exercise("ex07_momentum", "momentum", [
                 lambda I, r, g: r["v_new"]),
         Mistake("the learning rate twice", "theta_new", "(2)", "epsilon is in v_new already.",
                 lambda I, r, g: I.theta + I.learning_rate * r["v_new"])])],
-    [learning_rule.Momentum.update])
+    [learning_rule.Momentum.update],
+    "In place, and a part at a time: all parameters of a net lie end to end in one vector theta.")
 
 
 def close_to(a, b):
@@ -126,7 +127,8 @@ TWO_PLAYERS = Exercise("ex08_two_players", "the two players", [
         Mistake("averaged over 2m", "da_samples", "(4)", "This is divided by 2m; there are m samples.",
                 as_if("a_samples", 1, .5))],
          lambda f, I: ((lambda a: costs.NonSaturating().cost(a), f), I.a_samples), rows=rows_of("a_samples"), edges=1)],
-    [adversarial.AdversaryPair.value, adversarial.discriminator_step, costs.NonSaturating.grad])
+    [adversarial.AdversaryPair.value, adversarial.discriminator_step, costs.NonSaturating.grad],
+    "cross_entropy_grad averages over 2m rows here; times 2, that is your 1/m for each half.")
 
 
 # 9. Algorithm 1
@@ -240,4 +242,6 @@ ALGORITHM_1 = Exercise("ex09_algorithm_1", "Algorithm 1", [
     Task("algorithm_1", {"theta_g": "(7)", "theta_d": "(4)"},
          [{"num_iterations": 3, "k": 2, "m": 5, "d": 4}, {"num_iterations": 2, "k": 3, "m": 4, "d": 1}],
          algorithm_1, list(game_mistakes()), call=play)],
-    [adversarial.discriminator_step, adversarial.generator_step, adversarial.algorithm_1], needs=("ex08_two_players",))
+    [adversarial.discriminator_step, adversarial.generator_step, adversarial.algorithm_1],
+    "descend is bprop and a step of momentum in one.  With params=False D's own gradients are not even computed.",
+    needs=("ex08_two_players",))

@@ -61,7 +61,9 @@ AFFINE = Exercise("ex01_affine", "the affine map", [
         forgot_sum("dz", "db", "(4)")],
         lambda f, I: (Passes(lambda s, W, b: s @ W + b, lambda dz, s, W, b: f(dz, s, W)), I.s, I.W, I.dz[0]),
         "dz", rows=rows_of("dz"))],
-    [layers.Linear.fprop, layers.Linear.bprop])
+    [layers.Linear.fprop, layers.Linear.bprop],
+    "Yours are the lines with xp.matmul and xp.sum(dz, axis=0).  A caller of npgan's may want a part only, params or "
+    "inputs, or have dW and db added to a velocity, (beta, alpha).")
 
 
 # 2. and 3. The rectifier and the sigmoid
@@ -100,7 +102,8 @@ RECTIFIER = Exercise("ex02_rectifier", "the rectifier", [
         Mistake("the value in place of the slope", "dz", "(3)", "This multiplies dh by h = max(0, z); the slope of h "
                 "is 1 where z > 0, however large z is.", lambda I, r, g: I.dh * np.maximum(I.z, 0))],
          lambda f, I: (Passes(lambda z: np.maximum(z, 0), f), I.z), "dh", rows=rows_of("dh"), edges=1)],
-    [layers.RectifiedLinear.fprop, layers.RectifiedLinear.bprop])
+    [layers.RectifiedLinear.fprop, layers.RectifiedLinear.bprop],
+    "npgan's layer does the affine map as well, super(), and keeps the mask as the slope.")
 
 
 def logit(h):
@@ -126,7 +129,8 @@ SIGMOID = Exercise("ex03_sigmoid", "the sigmoid", [
                 lambda I, r, g: I.dh * layers.sigmoid(I.h) * (1 - layers.sigmoid(I.h)))],
          lambda f, I: (Passes(layers.sigmoid, lambda dh, z: f(dh, layers.sigmoid(z))), logit(I.h)), "dh",
          rows=rows_of("dh"))],
-    [layers.sigmoid, layers.Sigmoid.bprop])
+    [layers.sigmoid, layers.Sigmoid.bprop],
+    "Neither exponential overflows, whatever z is; the layer does the affine map as well, super().")
 
 
 # 4. Cross-entropy on the logit
@@ -169,7 +173,8 @@ CROSS_ENTROPY = Exercise("ex04_cross_entropy", "cross-entropy on the logit", [
         Mistake("a in place of sigmoid(a)", "da", "(3)", "This is (a - y)/m; D = sigmoid(a) belongs there.",
                 lambda I, r, g: (I.a - I.y) / len(I.a))],
          lambda f, I: ((costs.cross_entropy, f), I.a, I.y), rows=rows_of("a"), edges=1)],
-    [costs.softplus, costs.cross_entropy, costs.cross_entropy_grad])
+    [costs.softplus, costs.cross_entropy, costs.cross_entropy_grad],
+    "The slope is not tidied up all the way: 1 - sigmoid(a) loses its digits where a is large, sigmoid(-a) does not.")
 
 
 # 5. Maxout
@@ -248,7 +253,8 @@ MAXOUT = Exercise("ex05_maxout", "maxout", [
                 "was the largest in that row.", to_the_wrong_piece)],
         lambda f, I: (Passes(lambda z: pieces(SimpleNamespace(z=z, num_pieces=I.num_pieces)).max(axis=1),
                              lambda dh, z: f(dh, z, I.num_pieces)), I.z), "dh", rows=rows_of("dh"), edges=1)],
-    [layers.Maxout.fprop, layers.Maxout.bprop])
+    [layers.Maxout.fprop, layers.Maxout.bprop],
+    "Piece by piece is faster than all at once; undecided sees to it that the earliest of tied pieces wins.")
 
 
 # 6. Dropout
@@ -305,4 +311,5 @@ DROPOUT = Exercise("ex06_dropout", "dropout", [
          dropout_mistakes("dh", "ds", "(3)", "(2)"),
          lambda f, I: (Passes(lambda s: s * I.mask / I.include_prob, lambda dh, s: f(dh, I.mask, I.include_prob)),
                        I.dh + 1), "dh", rows=rows_of("dh"))],
-    [layers.Dropout.dropout_fprop, layers.Dropout.bprop])
+    [layers.Dropout.dropout_fprop, layers.Dropout.bprop],
+    "Mask and 1/p are one factor, drawn in the forward pass and kept for the backward one.")

@@ -79,7 +79,9 @@ CONVOLUTION = Exercise("ex10_convolution", "convolution", [
         Mistake("one example only", "dW", "(3)", "Only the last example of the minibatch has a part in it.",
                 lambda I, r, g: convolution_bprop(I.dz[-1:], I.s[-1:], I.W)[1])],
         lambda f, I: (Passes(convolution_fprop, f), I.s, I.W), "dz", rows=rows_of("dz"))],
-    [patches.Correlation.correlate, patches.Correlation.kernel_gradient, patches.Correlation.adjoint])
+    [patches.Correlation.correlate, patches.Correlation.kernel_gradient, patches.Correlation.adjoint],
+    "The same three sums, arranged for speed: examples are the last axis, and windows are laid side by side first, so "
+    "that each product of matrices is a large one.")
 
 
 def deconv(s, W, t):
@@ -149,7 +151,8 @@ DECONVOLUTION = Exercise("ex11_deconvolution", "deconvolution", [
                 lambda I, r, g: deconvolution_bprop(I.dh[-1:], I.s[-1:], I.W, I.stride)[1])],
         lambda f, I: (Passes(lambda s, W: deconvolution_fprop(s, W, I.stride),
                              lambda dh, s, W: f(dh, s, W, I.stride)), I.s, I.W), "dh", rows=rows_of("dh"))],
-    [conv.Deconv.fprop, conv.Deconv.bprop])
+    [conv.Deconv.fprop, conv.Deconv.bprop],
+    "adjoint and correlate are those of exercise 10, forward and backward exchanged.")
 
 
 # 12. The Parzen window
@@ -207,4 +210,6 @@ PARZEN = Exercise("ex12_parzen", "the Parzen window", [
         density("the mean over the rows", "(3)", "Wanted is a number for each row of x.", lambda I, r: r.mean()),
         density("the density, not its log", "(3)", "This is p(x); wanted is log p(x).",
                 lambda I, r: np.exp(r))], stable="(4)", edges=1)],
-    [parzen.StreamingParzen._sums, parzen.StreamingParzen.log_likelihood])
+    [parzen.StreamingParzen._sums, parzen.StreamingParzen.log_likelihood],
+    "peak and nearest are your o.  The squares of distances come from a product of matrices, samples may come a few at "
+    "a time, and one pass serves several sigmas.")

@@ -9,12 +9,13 @@ from npgan.backend import RandomStream
 
 
 class Exercise(NamedTuple):
-    """An exercise: its file, what it is called, its tasks, the same in npgan, and the exercises that it builds on."""
+    """An exercise: its file and title, its tasks, the same in npgan and how that differs, what it builds on."""
 
     stem: str
     title: str
     tasks: list
     twins: list
+    note: str
     needs: tuple = ()
 
     @property
