@@ -20,13 +20,13 @@ from numpy.testing import assert_allclose
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "examples" / "backprop_by_hand"
 sys.path.insert(0, str(COURSE))
-from grading import EXERCISES, grader  # noqa: E402
+from grading import EXERCISES, grader, written  # noqa: E402
 from players import Affine, Maxout, Player, Rectifier, Sigmoid  # noqa: E402
 from train_digits import nets  # noqa: E402
 
 STEMS = {task.name: exercise.stem for exercise in EXERCISES for task in exercise.tasks}
 TASKS = {task.name: task for exercise in EXERCISES for task in exercise.tasks}
-SOLUTIONS = grader.Written(COURSE / "solutions")
+SOLUTIONS = written.Written(COURSE / "solutions")
 
 
 def process(*arguments, cwd=None):
@@ -61,12 +61,12 @@ def planted(folder, code):
     shutil.copytree(COURSE / "solutions", folder, dirs_exist_ok=True)
     with (folder / f"{STEMS[name]}.py").open("a") as file:
         file.write(f"\n\nimport numpy as np\n\n{code}\n")
-    return name, grader.Written(folder)
+    return name, written.Written(folder)
 
 
 def verdict(folder, code):
-    name, written = planted(folder, code)
-    return grader.grade(TASKS[name], STEMS[name], written)
+    name, answers_of = planted(folder, code)
+    return grader.grade(TASKS[name], STEMS[name], answers_of)
 
 
 # The solutions
@@ -74,7 +74,7 @@ def verdict(folder, code):
 @pytest.mark.parametrize("name", TASKS)
 def test_the_solution_is_right(name):
     found = grader.grade(TASKS[name], STEMS[name], SOLUTIONS)
-    assert found.status == grader.RIGHT, found
+    assert found.status == written.RIGHT, found
     assert ("slopes agree" in found.paragraphs[0]) == (TASKS[name].slopes is not None)
 
 
@@ -238,11 +238,11 @@ PLANTS = [
 @pytest.mark.parametrize("kind, code", PLANTS, ids=[f"{i} {kind}" for i, (kind, _) in enumerate(PLANTS)])
 def test_names_the_mistake(tmp_path, kind, code):
     found = verdict(tmp_path, code)
-    assert found.status == grader.WRONG
+    assert found.status == written.WRONG
     assert kind in found.kinds, found
     assert not {"cause unknown"} & set(found.kinds), found
     for label in found.reread:
-        assert grader.derivation(STEMS[found.name], label)[1].startswith(label)
+        assert written.derivation(STEMS[found.name], label)[1].startswith(label)
 
 
 def test_at_least_twelve_kinds_are_planted():
@@ -264,7 +264,7 @@ STRANGERS = [
 @pytest.mark.parametrize("at, code", STRANGERS, ids=[at for at, _ in STRANGERS])
 def test_admits_that_it_does_not_know(tmp_path, at, code):
     found = verdict(tmp_path, code)
-    assert found.status == grader.WRONG and "cause unknown" in found.kinds, found
+    assert found.status == written.WRONG and "cause unknown" in found.kinds, found
     assert not set(found.kinds) - {"cause unknown", "follows from v_new"}, found
     text = "\n".join(found.paragraphs)
     assert "wrong, cause unknown." in text
@@ -309,33 +309,33 @@ def test_no_two_mistakes_look_alike(name):
 def test_every_mistake_points_at_a_line_that_is_there():
     for name, task in TASKS.items():
         for label in {*task.outputs.values(), *(m.line for m in task.mistakes if m.line), *filter(None, [task.stable])}:
-            assert grader.derivation(STEMS[name], label)[1].startswith(label)
+            assert written.derivation(STEMS[name], label)[1].startswith(label)
 
 
 def test_a_tie_may_go_to_any_piece(tmp_path):
     last = (PIECES + "w = num_pieces - 1 - z3[:, ::-1].argmax(axis=1)\n    "
             "return (dh[:, None] * (np.arange(num_pieces)[:, None] == w[:, None])).reshape(z.shape)")
-    assert verdict(tmp_path, line(MAXOUT, last)).status == grader.RIGHT
+    assert verdict(tmp_path, line(MAXOUT, last)).status == written.RIGHT
 
 
 # What happens before there is an answer
 
 @pytest.mark.parametrize("code, status, words", [
-    (line("sigmoid_bprop(dh, h)", "raise NotImplementedError"), grader.UNWRITTEN,
+    (line("sigmoid_bprop(dh, h)", "raise NotImplementedError"), written.UNWRITTEN,
      "sigmoid_bprop in ex03_sigmoid.py, line 1"),
-    (line("sigmoid_bprop(dh, h)", "return dh * hh"), grader.STOPPED, "ex03_sigmoid.py, line 16:  return dh * hh\n"
+    (line("sigmoid_bprop(dh, h)", "return dh * hh"), written.STOPPED, "ex03_sigmoid.py, line 16:  return dh * hh\n"
                                                                       "NameError: name 'hh' is not defined"),
-    (line("sigmoid_bprop(dh, h)", "return dh @ h"), grader.STOPPED, "Is one of them to be transposed?"),
-    (line("sigmoid_bprop(dh)", "return dh"), grader.STOPPED, "It does not take its arguments (dh, h)"),
-    (line("sigmoid_bprop(dh, h)", "return dh * h * (1 - h"), grader.STOPPED,
+    (line("sigmoid_bprop(dh, h)", "return dh @ h"), written.STOPPED, "Is one of them to be transposed?"),
+    (line("sigmoid_bprop(dh)", "return dh"), written.STOPPED, "It does not take its arguments (dh, h)"),
+    (line("sigmoid_bprop(dh, h)", "return dh * h * (1 - h"), written.STOPPED,
      "Python cannot read ex03_sigmoid.py, line 1"),
-    (line("sigmoid_bprop(dh, h)", "while True:\n        pass"), grader.STOPPED, "line 1"),
-    (line("sigmoid_bprop(dh, h)", "raise SystemExit"), grader.STOPPED, "SystemExit: without a word"),
-    (line("sigmoid_bprop(dh, h)", "return 'dz'"), grader.WRONG, "no array of numbers"),
-    (line("sigmoid_bprop(dh, h)", "return dh * h * (1 - h) * np.random.uniform()"), grader.WRONG, "two answers"),
+    (line("sigmoid_bprop(dh, h)", "while True:\n        pass"), written.STOPPED, "line 1"),
+    (line("sigmoid_bprop(dh, h)", "raise SystemExit"), written.STOPPED, "SystemExit: without a word"),
+    (line("sigmoid_bprop(dh, h)", "return 'dz'"), written.WRONG, "no array of numbers"),
+    (line("sigmoid_bprop(dh, h)", "return dh * h * (1 - h) * np.random.uniform()"), written.WRONG, "two answers"),
 ])
 def test_mishaps_are_told_in_plain_words(tmp_path, monkeypatch, code, status, words):
-    monkeypatch.setattr(grader, "SECONDS", .2)
+    monkeypatch.setattr(written, "SECONDS", .2)
     found = verdict(tmp_path, code)
     assert found.status == status
     assert words in found.paragraphs[0]
@@ -343,14 +343,14 @@ def test_mishaps_are_told_in_plain_words(tmp_path, monkeypatch, code, status, wo
 
 def test_what_the_learner_prints_is_shown_once(tmp_path, capsys):
     found = verdict(tmp_path, line("sigmoid_bprop(dh, h)", "print(dh.shape)\n    return dh * h * (1 - h)"))
-    assert found.status == grader.RIGHT
+    assert found.status == written.RIGHT
     assert capsys.readouterr().out == "(5, 4)\n"
 
 
 def test_an_exercise_may_use_another_that_is_not_written(tmp_path):
-    name, written = planted(tmp_path, line("cross_entropy_grad(a, y)", "raise NotImplementedError"))
-    found = grader.grade(TASKS["generator_grad"], STEMS["generator_grad"], written)
-    assert found.status == grader.UNWRITTEN and "cross_entropy_grad in ex04_cross_entropy.py" in found.paragraphs[0]
+    _, answers_of = planted(tmp_path, line("cross_entropy_grad(a, y)", "raise NotImplementedError"))
+    found = grader.grade(TASKS["generator_grad"], STEMS["generator_grad"], answers_of)
+    assert found.status == written.UNWRITTEN and "cross_entropy_grad in ex04_cross_entropy.py" in found.paragraphs[0]
 
 
 # check.py
@@ -382,7 +382,7 @@ def test_a_wrong_answer_is_told_with_the_line_to_read(tmp_path, check):
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
     assert "ds and dW are right. db is wrong: wrong axis in the bias sum." in said
-    number, text = grader.derivation("ex01_affine", "(4)")
+    number, text = written.derivation("ex01_affine", "(4)")
     assert f"Read again, in line {number} of ex01_affine.py: {' '.join(text.split())}" in said
     assert "npgan" not in done.stdout.replace("npgan/examples", "")
 

@@ -20,7 +20,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import common
 from grading import EXERCISES
-from grading.grader import HELD_UP, RIGHT, STOPPED, WRONG, Trouble, Verdict, Written, derivation, grade, source
+from grading.grader import Verdict, grade
+from grading.written import HELD_UP, RIGHT, STOPPED, WRONG, Trouble, Written, derivation, source
 
 WIDTH = 100
 OPTIONAL = "convolution", "deconvolution"        # which the GAN does without

@@ -80,7 +80,7 @@ def V(I):
 
 
 def C_D(a_data, a_samples):
-    return V(SimpleNamespace(a_data=a_data, a_samples=a_samples))[()] * -1
+    return -V(SimpleNamespace(a_data=a_data, a_samples=a_samples))
 
 
 def as_if(name, label, factor=1.):
@@ -172,7 +172,7 @@ def algorithm_1(I):
 
 
 def altered_game(I, D_moves=True, G_moves=True, upside_down=False, G_in_D_step=False, D_in_G_step=False, old_z=False,
-                 G_label=1, past_D=False, k=None, once=False, G_first=False, G_each=False, fresh=True):
+                 G_label=1, past_D=False, k=None, once=False, G_first=False, G_each=False):
     """theta_g and theta_d after Algorithm 1 with something changed."""
     G, D, data, noise = game(I)
     last = {}
