@@ -20,9 +20,9 @@ from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
 SETTINGS = {"authors": {"scale": 1., "learning_rate_G": .004, "learning_rate_D": .004, "batch_size": 128,
-                        "irange_G": .05, "irange_D": .005},
+                        "irange_h1": .05, "irange_y": .05, "irange_D": .005},
             "processor": {"scale": .125, "learning_rate_G": .05, "learning_rate_D": .002, "batch_size": 32,
-                          "irange_G": .2, "irange_D": .03}}
+                          "irange_h1": .2, "irange_y": .2, "irange_D": .03}}
 chosen = training_options(__doc__, save_path="cifar10_convolutional.npz", max_epochs=200, settings=SETTINGS)
 train, valid = cifar10.load("train"), cifar10.load("valid")
 print(f"seed {chosen.seed}, scale {chosen.scale:g}")
@@ -38,11 +38,11 @@ weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for 
 h, channels, wider = units(8000, chosen.scale), units(80, chosen.scale), chosen.scale ** -.5
 
 kernels = Deconv(input_shape=(10, 10, channels), num_channels=3, kernel_shape=(5, 5), output_stride=(3, 3),
-                 irange=chosen.irange_G * wider, rng=weights_G)
+                 irange=chosen.irange_y * wider, rng=weights_G)
 if chosen.settings == "processor":
     start_at_mean_zero(kernels)
 G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G),
-                   Sigmoid(nvis=h, dim=kernels.nvis, irange=chosen.irange_G * wider, rng=weights_G),
+                   Sigmoid(nvis=h, dim=kernels.nvis, irange=chosen.irange_h1 * wider, rng=weights_G),
                    kernels, Transpose(shape=kernels.output_shape, axes=(2, 0, 1))]), noise="gaussian", rng=noise)
 
 # %%

@@ -18,9 +18,9 @@ from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
 SETTINGS = {"authors": {"scale": 1., "learning_rate_G": .025, "learning_rate_D": .025, "batch_size": 100,
-                        "irange_G": .5, "irange_D": .005},
-            "processor": {"scale": .125, "learning_rate_G": .1, "learning_rate_D": .005, "batch_size": 100,
-                          "irange_G": .1, "irange_D": .005}}
+                        "irange_h1": .05, "irange_y": .5, "irange_D": .005},
+            "processor": {"scale": .125, "learning_rate_G": .05, "learning_rate_D": .01, "batch_size": 100,
+                          "irange_h1": .2, "irange_y": .03, "irange_D": .001}}
 chosen = training_options(__doc__, save_path="cifar10_fully_connected.npz", max_epochs=200, settings=SETTINGS)
 train, valid = cifar10.load("train"), cifar10.load("valid")
 print(f"seed {chosen.seed}, scale {chosen.scale:g}")
@@ -34,17 +34,17 @@ print(f"seed {chosen.seed}, scale {chosen.scale:g}")
 weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
 h, u, wider = units(8000, chosen.scale), units(1600, chosen.scale), chosen.scale ** -.5
 
-pixels = Linear(nvis=h, dim=3072, irange=chosen.irange_G * wider, rng=weights_G)
+pixels = Linear(nvis=h, dim=3072, irange=chosen.irange_y * wider, rng=weights_G)
 if chosen.settings == "processor":
     start_at_mean_zero(pixels)
 G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G),
-                   Sigmoid(nvis=h, dim=h, irange=.05 * wider, rng=weights_G), pixels]), noise="gaussian", rng=noise)
-irange = chosen.irange_D
+                   Sigmoid(nvis=h, dim=h, irange=chosen.irange_h1 * wider, rng=weights_G), pixels]),
+              noise="gaussian", rng=noise)
 D = MLP([Dropout(include_prob=.8, rng=masks),
-         Maxout(nvis=3072, num_units=u, num_pieces=5, irange=irange, rng=weights_D),
+         Maxout(nvis=3072, num_units=u, num_pieces=5, irange=chosen.irange_D, rng=weights_D),
          Dropout(include_prob=.5, rng=masks),
-         Maxout(nvis=u, num_units=u, num_pieces=5, irange=irange * wider, rng=weights_D),
-         Dropout(include_prob=.5, rng=masks), Linear(nvis=u, dim=1, irange=irange * wider, rng=weights_D)])
+         Maxout(nvis=u, num_units=u, num_pieces=5, irange=chosen.irange_D * wider, rng=weights_D),
+         Dropout(include_prob=.5, rng=masks), Linear(nvis=u, dim=1, irange=chosen.irange_D * wider, rng=weights_D)])
 
 # %%
 # The game, and its pictures

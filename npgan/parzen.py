@@ -15,11 +15,11 @@ import numpy as np
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.threads import in_parallel
+from npgan.threads import in_parallel, shares
 
 SIGMAS = tuple(10 ** (i / 9 - 1) for i in range(10))    # the authors' grid: 10 points log-spaced from .1 to 1
-ROWS, SAMPLES = 1000, 10000                             # a block of the matrix of distances: 40 MB of float32,
-STRIP = 2**17                                           # of which a core works on as many entries as its cache holds
+ROWS, SAMPLES = 500, 10000                              # a core's block of the matrix of distances: 20 MB of float32,
+STRIP = 2**17                                           # of which it works on as many entries as its cache holds
 
 
 def log_likelihood(x, samples, sigmas):
@@ -95,22 +95,25 @@ class StreamingParzen:
             raise TypeError(f"x and samples must be of one dtype, got {self.x.dtype} and {samples.dtype}")
         if samples.shape[1] != self.x.shape[1]:
             raise ValueError(f"x and samples must be of one width, got shapes {self.x.shape} and {samples.shape}")
-        t = xp.empty((min(ROWS, len(self.x)), min(SAMPLES, len(samples))), self.x.dtype)
         for block in _slices(len(samples), SAMPLES):
             mu = samples[block] - self.centre
-            half_norm = _half_norm(mu)
-            for rows in _slices(len(self.x), ROWS):
-                x = self.x[rows] - self.centre
-                peak, total = self._sums(xp.matmul(x, mu.T, out=t[:len(x), :len(mu)]), half_norm)
-                self._merge(rows, xp.minimum(peak - _half_norm(x), 0), total)
+            parts = shares(len(self.x))
+            in_parallel(self._take, parts, len(parts) * [mu], len(parts) * [_half_norm(mu)])
         self.num_samples += len(samples)
         return self
+
+    def _take(self, rows, mu, half_norm):
+        """The samples mu for a core's share of the rows, block by block, from the product to the sums."""
+        t = xp.empty((min(ROWS, rows.stop - rows.start), len(mu)), mu.dtype)
+        for few in _slices(rows.stop, ROWS, rows.start):
+            x = self.x[few] - self.centre
+            peak, total = self._sums(xp.matmul(x, mu.T, out=t[:len(x)]), half_norm)
+            self._merge(few, xp.minimum(peak - _half_norm(x), 0), total)
 
     def _sums(self, t, half_norm):
         """With t less half_norm_j: max_j t_ij, and sum_j exp((t_ij - max_j t_ij) / sigma^2) for each sigma."""
         peak, total = xp.empty(len(t), t.dtype), xp.empty((len(self.sigma), len(t)), t.dtype)
-
-        def work(strip):
+        for strip in _slices(len(t), max(1, STRIP // t.shape[1])) if xp.module is np else [slice(None)]:
             s = t[strip]
             s -= half_norm
             xp.max(s, axis=1, out=peak[strip])
@@ -121,9 +124,6 @@ class StreamingParzen:
                 xp.clip(e, -80., 0., out=e)                     # e^-80 is nothing beside e^0; denormal numbers are slow
                 xp.exp(e, out=e)
                 total[i, strip] = xp.einsum("ij->i", e)
-
-        strips = _slices(len(t), max(1, STRIP // t.shape[1])) if xp.module is np else [slice(None)]
-        in_parallel(work, strips)
         return peak, total
 
     def _merge(self, rows, peak, total):
@@ -266,9 +266,9 @@ def _kmeans(train, centres):
     return centres
 
 
-def _slices(n, size):
-    """0, ..., n - 1 in slices of `size`, the last maybe shorter."""
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+def _slices(stop, size, start=0):
+    """start, ..., stop - 1 in slices of `size`, the last maybe shorter."""
+    return [slice(first, min(first + size, stop)) for first in range(start, stop, size)]
 
 
 def _half_norm(a):

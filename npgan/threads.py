@@ -14,6 +14,12 @@ from npgan.backend import xp
 from npgan.blas import openblas
 
 
+def shares(n):
+    """0, ..., n - 1 in a slice for each core, of sizes that differ by 1 at most; on a GPU in one."""
+    parts = min(n, os.cpu_count()) if xp.module is np else 1
+    return [slice(i * n // parts, (i + 1) * n // parts) for i in range(parts)]
+
+
 def in_parallel(work, *parts):
     """The list of what ``map(work, *parts)`` gives for lists `parts`; `work` goes on in threads, but not on a GPU."""
     if xp.module is not np or len(parts[0]) < 2:

@@ -1,10 +1,19 @@
 """Work on several parts at once."""
+import os
 import threading
 
 import numpy as np
 import pytest
 
-from npgan.threads import in_parallel
+from npgan.threads import in_parallel, shares
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_shares_are_everything_once_and_alike(n):
+    parts = shares(n)
+    assert [i for part in parts for i in range(n)[part]] == list(range(n))
+    sizes = [part.stop - part.start for part in parts]
+    assert len(parts) == min(n, os.cpu_count()) and max(sizes) - min(sizes) <= 1
 
 
 def test_results_come_in_order_and_errors_as_they_are(each_backend):
