@@ -38,7 +38,8 @@ likelihoods = {label: history["valid_log_likelihood"][1:] for label, history in 
 figure = Figure(figsize=(10, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
 thin = any("valid_log_likelihood_last_update" in history for history in histories)
-viewer.curves(left, epochs[1:], likelihoods, f"validation log-likelihood (nats{'; thin: not averaged' if thin else ''})")
+unit = "nats; thin: not averaged" if thin else "nats"
+viewer.curves(left, epochs[1:], likelihoods, f"validation log-likelihood ({unit})")
 for line, history in zip(left.get_lines(), histories):
     values = history.get("valid_log_likelihood_last_update", ())[1:]
     left.plot(epochs[1:len(values) + 1], values, color=line.get_color(), linestyle=line.get_linestyle(), linewidth=.8)
