@@ -1,9 +1,39 @@
-"""Fixtures that every test module may ask for: both backends, double precision, empty folders of data."""
+"""
+Fixtures that every test module may ask for: both backends, double precision, empty folders of data.
+
+``python -m pytest --strict-backend`` runs all of the suite on the stand-in for CuPy, the scripts as well, but for what
+tests NumPy itself: tests marked `numpy_only`, and of those that run twice the run on NumPy.
+"""
+import os
+from pathlib import Path
+
 import pytest
 import strict
 
 from npgan import backend
 from npgan.datasets import files
+
+STAND_IN = Path(__file__).with_name("stand_in")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--strict-backend", action="store_true", help="run on the stand-in for CuPy, scripts as well")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "numpy_only: tests NumPy itself, its speed or its bits")
+    if config.getoption("--strict-backend"):                # before test modules are imported, which may make arrays
+        paths = [str(STAND_IN), os.environ.get("PYTHONPATH")]
+        os.environ.update(NPGAN_BACKEND="cupy", PYTHONPATH=os.pathsep.join(filter(None, paths)))
+        backend.xp.module = strict.module
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--strict-backend"):
+        left_out = [item for item in items if item.get_closest_marker("numpy_only")
+                    or getattr(item, "callspec", None) and item.callspec.params.get("each_backend") == "numpy"]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(params=["numpy", "strict"])

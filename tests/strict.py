@@ -6,11 +6,17 @@ A stand-in for CuPy on a machine without a GPU: NumPy underneath, refusing what 
 - its arrays become NumPy arrays only by ``get()``, and mix with none, in arithmetic, as arguments or as indices;
 - every result is an array, a sum one of zero dimensions, and ``a[0]`` is a view, where NumPy hands out numbers;
 - it has only functions that CuPy has, with CuPy's parameters (no ``where=``, no list for an array);
-- it counts, in `transfers`, what goes between the host and the device, and `no_transfers` forbids it.
+- the result of a ufunc is in C order, as CuPy's may be whatever the order of the operands;
+- it counts, in `transfers`, what goes between the host and the device, and `no_transfers` forbids it.  To join more
+  than 8 arrays counts too: CuPy sends their addresses, and if they differ in shape their sizes and strides as well.
 
-It refuses as well what CuPy does in silence but slowly: iterate, index with a list, serve NumPy's functions.  What CuPy
-has and the tables below lack may be added to them; test_backend.py compares them with CuPy's signatures where CuPy is
-installed, for which it needs no GPU.
+It refuses as well what CuPy does in silence but slowly: iterate, index with a list, serve NumPy's functions; and that
+whose result CuPy leaves open or changes from version to version: assign twice to one place, make integers of numbers
+that they cannot hold, compute with a NumPy scalar whose type decides that of the result (CuPy 14 as NumPy 2, before as
+NumPy 1).  What CuPy has and the tables below lack may be added to them; test_backend.py compares them with CuPy's
+signatures where CuPy is installed, for which it needs no GPU.
+
+``tests/stand_in/cupy.py`` is this module under CuPy's name, for programs that are told ``--backend cupy``.
 """
 from collections import Counter
 from contextlib import contextmanager
@@ -59,7 +65,9 @@ FUNCTIONS = {
 }
 SAME = "bool_ int32 int64 uint8 uint16 uint32 uint64 float32 float64 dtype finfo iinfo pi e inf nan newaxis"
 METHODS = "sum prod mean min max any all argmin argmax var std cumsum clip repeat take squeeze swapaxes ravel dot conj"
-ATTRIBUTES = "shape dtype ndim size nbytes itemsize strides flags T real imag"
+ATTRIBUTES = "shape dtype ndim size nbytes itemsize strides T real imag"
+UFUNCS = {name for parameters, names in FUNCTIONS.items() if parameters.split()[0] in ("x", "x1")
+          for name in names.split()}
 UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
 COMPARISON = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
               "ge": "greater_equal"}
@@ -67,8 +75,10 @@ ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "tr
               "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
               "lshift": "left_shift", "rshift": "right_shift", "matmul": "matmul"}
 TO_HOST = {"get": np.ndarray.copy, "item": np.ndarray.item, "tolist": np.ndarray.tolist, "__float__": float,
-           "__int__": int, "__bool__": bool, "__repr__": repr, "__str__": str, "__format__": format}
+           "__int__": int, "__bool__": bool, "__complex__": complex, "__repr__": repr, "__str__": str,
+           "__format__": format}
 SYNCHRONISING = {"bincount"}
+KEEP_THE_KIND = set("sum prod mean min max cumsum var std clip take".split())     # their `out` CuPy casts in silence
 # What a parameter takes; those that are not here, such as an axis, take no array.
 ROLES = {**dict.fromkeys("a b A array prototype indices condition".split(), "array"),
          **dict.fromkeys("x x1 x2 y a_min a_max fill_value".split(), "operand"),
@@ -103,6 +113,29 @@ def is_number(value):
     return isinstance(value, (int, float, np.number, np.bool_))
 
 
+def check_promotion(operands):
+    """Refuse a NumPy scalar among the `operands` whose type would decide that of the result, see above."""
+    arrays = [operand for operand in operands if isinstance(operand, Array)]
+    numbers = [operand for operand in operands if is_number(operand)]
+    plain = [number.item() if isinstance(number, np.generic) else number for number in numbers]
+    if arrays and any(isinstance(number, np.generic) for number in numbers):
+        def result(numbers):
+            return np.result_type(*(np.empty(1, array.dtype) for array in arrays), *numbers)
+
+        if result(numbers) != result(plain):
+            raise TypeError(f"{numbers} with arrays of {[str(array.dtype) for array in arrays]}: CuPy's versions differ"
+                            " on the result's type; take a number of Python's")
+
+
+def check_joining(arrays):
+    """Count what CuPy sends to the device to join `arrays`: of more than 8 small ones of one type, their addresses."""
+    hosts = [array.host for array in arrays]
+    if len(hosts) > 8 and len({host.dtype for host in hosts}) == 1 and np.mean([host.nbytes for host in hosts]) < 2**21:
+        alike = len({host.shape for host in hosts}) == 1 and all(host.flags.c_contiguous for host in hosts)
+        for what in ("addresses",) if alike else ("addresses", "sizes", "strides"):
+            transfer("to device", f"{what} of more than 8 arrays")
+
+
 def unwrap(value, role=None):
     """What NumPy gets for an argument of that role, or the TypeError with which CuPy would refuse it."""
     if role in ("array", "operand", "out") and isinstance(value, Array):
@@ -135,9 +168,17 @@ def function(name, parameters):
             raise TypeError(f"{name} takes {', '.join(parameters)}; got {len(args)} arguments and {list(kwargs)}")
         if name in SYNCHRONISING:
             transfer("to host", name)
-        result = getattr(np, name)(*(unwrap(a, ROLES.get(p)) for p, a in zip(parameters, args)),
-                                   **{p: unwrap(a, ROLES.get(p)) for p, a in kwargs.items()})
-        return wrap(result) if given.get("out") is None else given["out"]
+        check_promotion([a for p, a in given.items() if ROLES.get(p) in ("array", "operand")])
+        arguments = [unwrap(a, ROLES.get(p)) for p, a in zip(parameters, args)]
+        keywords = {p: unwrap(a, ROLES.get(p)) for p, a in kwargs.items()}
+        if "tup" in given:
+            check_joining(given["tup"])
+        if name in KEEP_THE_KIND and given.get("out") is not None and given["out"].dtype.kind in "biu":
+            np.add(np.zeros(1, given[parameters[0]].dtype), 0, out=np.zeros(1, given["out"].dtype))    # TypeError
+        result = getattr(np, name)(*arguments, **keywords)
+        if given.get("out") is not None:
+            return given["out"]
+        return wrap(np.asarray(result, order="C") if name in UFUNCS else result)
 
     call.parameters = parameters
     return call
@@ -171,8 +212,12 @@ class Array:
 
     def __setitem__(self, index, value):
         index = self.index(index)
-        if is_number(value) and any(isinstance(i, np.ndarray) for i in index):
-            transfer("to device", "a number assigned at indices")
+        if any(isinstance(i, np.ndarray) for i in index):
+            places = np.arange(self.size).reshape(self.shape)[index].ravel()
+            if len(np.unique(places)) < len(places):
+                raise TypeError("an index names a place more than once; which value stays there CuPy leaves open")
+            if is_number(value):
+                transfer("to device", "a number assigned at indices")
         self.host[index] = unwrap(value, "operand")
 
     def index(self, index):
@@ -186,8 +231,18 @@ class Array:
         index = tuple(i.host if isinstance(i, Array) else i for i in index)
         return index if any(i is ... for i in index) else index + (...,)
 
-    def astype(self, dtype, copy=True):
-        host = self.host.astype(unwrap(dtype, "dtype"), copy=copy)
+    @property
+    def flags(self):
+        flags = self.host.flags
+        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata)
+
+    def astype(self, dtype, *, copy=True):              # by position CuPy takes the order
+        dtype = np.dtype(unwrap(dtype, "dtype"))
+        if self.dtype.kind == "f" and dtype.kind in "iu" and self.size:
+            low, high = self.host.min(), self.host.max()
+            if not np.iinfo(dtype).min <= low <= high <= np.iinfo(dtype).max:
+                raise TypeError(f"numbers from {low} to {high} as {dtype}: what comes of it CuPy leaves open")
+        host = self.host.astype(dtype, copy=copy)
         return self if host is self.host else Array(host)
 
     def copy(self):
@@ -217,7 +272,7 @@ class Module:
 
     def array(self, obj, dtype=None, copy=True):
         if isinstance(obj, Array):
-            return obj.astype(dtype or obj.dtype, copy)
+            return obj.astype(dtype or obj.dtype, copy=copy)
         host = np.array(obj, unwrap(dtype, "dtype"))
         transfer("to device", "xp.array or xp.asarray")
         unwrap(host.dtype, "dtype")
@@ -270,7 +325,16 @@ def method(function):
     return lambda self, *args, **kwargs: function(self, *args, **kwargs)
 
 
+class OutOfMemoryError(MemoryError):
+    """CuPy's, of this message."""
+
+    def __init__(self, size, total, limit=0):
+        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes).")
+
+
 module = Module()
+module.cuda = SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 1),
+                              memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError))
 module.random = SimpleNamespace(Generator=Generator, XORWOW=XORWOW)
 for parameters, names in FUNCTIONS.items():
     for name in names.split():

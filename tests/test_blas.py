@@ -24,6 +24,7 @@ def matrix(m, n, layout, dtype):
     return {"rows": np.ascontiguousarray, "columns": np.asfortranarray, "strided": lambda part: part}[layout](a[:, ::2])
 
 
+@pytest.mark.numpy_only
 @pytest.mark.usefixtures("either_way")
 @precisions
 @pytest.mark.parametrize("layout_b", ["rows", "columns", "strided"])
@@ -41,6 +42,7 @@ def test_a_product_is_added(shape, layout_a, layout_b, dtype):
     assert_array_equal(b, kept[1])
 
 
+@pytest.mark.numpy_only
 @pytest.mark.usefixtures("either_way")
 @precisions
 def test_a_product_replaces_what_is_not_kept(dtype):
@@ -49,6 +51,7 @@ def test_a_product_replaces_what_is_not_kept(dtype):
     assert_array_equal(out, 4)
 
 
+@pytest.mark.numpy_only
 @pytest.mark.usefixtures("either_way")
 @precisions
 @pytest.mark.parametrize("step", [1, 2])

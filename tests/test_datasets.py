@@ -66,8 +66,9 @@ def test_minibatches_are_each_row_once_and_only_the_last_is_short(n, batch_size,
     data = Dataset(np.arange(n)[:, None])
     batches = list(data.minibatches(batch_size, RandomStream(seed)))
     assert all(len(x) == batch_size for x in batches[:-1]) and 1 <= len(batches[-1]) <= batch_size
-    assert_array_equal(np.sort(np.concatenate(batches), axis=0), data.X)
-    assert_array_equal(np.concatenate(list(data.minibatches(batch_size))), data.X)
+    assert_array_equal(np.sort(np.concatenate([to_numpy(x) for x in batches]), axis=0), to_numpy(data.X))
+    in_order = [to_numpy(x) for x in data.minibatches(batch_size)]
+    assert_array_equal(np.concatenate(in_order), to_numpy(data.X))
 
 
 def test_minibatches_draw_a_new_order_each_epoch_from_the_stream_alone(each_backend):

@@ -15,6 +15,7 @@ from numpydoc.validate import validate
 import npgan
 
 ROOT = Path(__file__).resolve().parents[1]
+PYTHONPATH = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 ROOMS = sorted(info.name for info in pkgutil.walk_packages(npgan.__path__, "npgan.") if info.name != "npgan.data")
 
 
@@ -86,7 +87,7 @@ CODE = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", (ROOT / "RE
 @pytest.mark.parametrize("block", CODE, ids=[f"block {i}" for i in range(len(CODE))])
 def test_code_in_the_readme_runs_as_pasted(block, tmp_path):
     done = subprocess.run([sys.executable, "-W", "error", "-c", inspect.cleandoc(block)], cwd=tmp_path,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120)
+                          env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     if "print(report)" in block:
         shown = re.search(r"which prints\n\n::\n\n((?:    .*\n)+)", (ROOT / "README.rst").read_text()).group(1)
@@ -118,7 +119,7 @@ net.bprop(rng.normal((5, 3)))
 assert (net.grad[-3:] != 0).all()
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", inspect.cleandoc(CODE[2]) + use], cwd=tmp_path,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120)
+                          env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 

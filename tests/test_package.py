@@ -15,7 +15,8 @@ TREE = PACKAGE.parent
 
 def python(code, cwd):
     """What a fresh interpreter in another folder prints, with no data folder of the user's."""
-    environment = {**os.environ, "PYTHONPATH": str(TREE), "NPGAN_DATA_PATH": ""}
+    path = f"{TREE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = {**os.environ, "PYTHONPATH": path, "NPGAN_DATA_PATH": ""}
     run = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
