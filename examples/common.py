@@ -20,6 +20,9 @@ def tell_in_one_line(kind, error, trace):
         what, hint = "error", ""
         if issubclass(kind, ModuleNotFoundError):
             hint = "; install it with: python -m pip install ."
+        elif "npgan.backend" in sys.modules and sys.modules["npgan.backend"].out_of_memory(error):
+            hint = ("  Take a smaller --batch_size, --scale or --num_samples, where the script has them, or end what "
+                    "else fills the memory, or use --backend numpy")
         elif not issubclass(kind, (ValueError, RuntimeError, OSError)):
             last = traceback.extract_tb(trace)[-1]
             what, hint = kind.__name__, f" ({last.filename}:{last.lineno}; NPGAN_TRACEBACK=1 shows the whole trace)"

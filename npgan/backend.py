@@ -4,9 +4,13 @@ The array module that every room computes with, its precision, and its random nu
 ``xp`` stands for NumPy, or for CuPy after ``use("cupy")`` or with ``NPGAN_BACKEND=cupy`` in the environment.  It looks
 its module up on every call, so ``from npgan.backend import xp`` stays right when the backend changes.  What differs
 between the two lives in this file and nowhere else.
+
+On a GPU everything stays on the device, whole data sets too: a training step moves nothing between host and device.
+``tests/test_transfers.py`` holds this, and what an epoch moves, to the numbers that `npgan.train` states.
 """
 import importlib
 import os
+import sys
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -54,7 +58,7 @@ def use(name=None, floatX=None):
     ValueError
         For another name or precision.
     BackendError
-        If CuPy is asked for and is not installed or finds no GPU.
+        If CuPy is asked for and is not installed, does not fit the CUDA that is here, or finds no driver or no GPU.
     """
     if floatX not in (None, *PRECISIONS):
         raise ValueError(f"floatX must be one of {', '.join(PRECISIONS)}, got {floatX!r}")
@@ -66,19 +70,46 @@ def use(name=None, floatX=None):
         globals()["floatX"] = floatX
 
 
+WHEELS = 'python -m pip install ".[gpu]" for CUDA 12, the package cupy-cuda11x or cupy-cuda13x for CUDA 11 or 13'
+DRIVER_ERRORS = "libcuda.so", "nvcuda.dll", "cudaErrorInsufficientDriver", "cudaErrorSystemDriverMismatch"
+GPU_ERRORS = "cudaErrorNoDevice", "cudaErrorDevicesUnavailable", "cudaErrorInvalidDevice"
+MEMORY_ERRORS = "cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"
+
+
 def _cupy():
+    """The module cupy, if a sum and a product on the GPU succeed; else BackendError, which says what is missing."""
     try:
         cupy = importlib.import_module("cupy")
-        count = cupy.cuda.runtime.getDeviceCount()
-    except ImportError as error:
-        raise BackendError(f"the backend 'cupy' needs the package CuPy, which does not import here ({error}); "
-                           "python -m pip install \".[gpu]\", or use the backend 'numpy'") from error
-    except Exception as error:                  # CuPy's own CUDARuntimeError: no driver, another CUDA version
-        raise BackendError(f"CuPy is installed but cannot reach a GPU ({error}); check the NVIDIA driver, "
-                           "or use the backend 'numpy'") from error
-    if count < 1:
-        raise BackendError("CuPy is installed but finds no GPU; use the backend 'numpy'")
+        if cupy.cuda.runtime.getDeviceCount() < 1:
+            raise RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+        a = cupy.ones((2, 2), "float32")
+        cupy.matmul(a, a + 1).get()             # CuPy loads CUDA's compiler and cuBLAS when they are first used
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            says = f'the backend \'cupy\' needs the package CuPy, which is not installed: {WHEELS}'
+        else:
+            says = _what_is_wrong(error)
+        raise BackendError(f"{says}; or use the backend 'numpy'") from error
     return cupy
+
+
+def _what_is_wrong(error):
+    """What an `error` of an installed CuPy says of this machine, in one line."""
+    told = " ".join(str(error).split("Original error:")[-1].replace("=" * 8, "").split())
+    if any(name in told for name in DRIVER_ERRORS):
+        return ("CuPy is installed, but the NVIDIA driver is missing or older than its CUDA: install a new driver "
+                f"(nvidia-smi shows the one there is), or the CuPy for its CUDA, {WHEELS} ({told})")
+    if any(name in told for name in GPU_ERRORS):
+        return f"CuPy is installed but finds no GPU ({told})"
+    if out_of_memory(error):
+        return f"the GPU has no memory left: end what else runs on it, nvidia-smi shows it ({told})"
+    return ("CuPy is installed but does not run here, most likely as it is made for another version of CUDA: install "
+            f"the one that fits, {WHEELS} ({told})")
+
+
+def out_of_memory(error):
+    """Whether the exception `error` says that the memory, the device's or the host's, was too small."""
+    return isinstance(error, MemoryError) or any(name in str(error) for name in MEMORY_ERRORS)
 
 
 def to_numpy(a):
@@ -148,7 +179,8 @@ class RandomStream:
         Independent Bernoulli draws, a boolean array of `shape`: True with probability `include_prob`.
 
         On the host each entry compares 16 random bits with `include_prob`, which is thereby rounded to a multiple of
-        2^-16 (an error of at most 8e-6): that costs half as much as uniform floats.
+        2^-16 (an error of at most 8e-6): that costs half as much as uniform floats.  A GPU compares floats, for CuPy
+        draws bytes on the host.
         """
         if self._device is not self._host:
             return self._device.random(shape, dtype="float32") < include_prob
@@ -199,5 +231,11 @@ def aside(streams, *seed):
         yield
 
 
-if os.environ.get("NPGAN_BACKEND"):
-    use(os.environ["NPGAN_BACKEND"])
+if os.environ.get("NPGAN_BACKEND"):             # whoever mistook it is told so in one line, as by the examples
+    try:
+        use(os.environ["NPGAN_BACKEND"])
+    except (BackendError, ValueError) as mistake:
+        if os.environ.get("NPGAN_TRACEBACK"):
+            raise
+        sys.stderr.write(f"npgan: error: NPGAN_BACKEND={os.environ['NPGAN_BACKEND']}: {mistake}\n")
+        raise SystemExit(2) from None

@@ -1,8 +1,11 @@
 import inspect
 import json
+import math
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,40 +58,114 @@ def test_asarray_and_to_numpy_copy_only_where_they_must():
     assert type(to_numpy(device)) is np.ndarray and to_numpy(host) is host
 
 
-@pytest.mark.parametrize("cupy, says", [
-    (None, r'python -m pip install "\.\[gpu\]"'),
-    (lambda: 1 / 0, r"cannot reach a GPU \(division by zero\); check the NVIDIA driver"),
-    (lambda: 0, "finds no GPU"),
-])
-def test_cupy_that_cannot_run_here(cupy, says, monkeypatch):
-    runtime = SimpleNamespace(getDeviceCount=cupy)
-    monkeypatch.setitem(sys.modules, "cupy", cupy and SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
-    with pytest.raises(BackendError, match=says + ".*use the backend 'numpy'"):
-        backend.use("cupy")
-    assert xp.module is np
+# what a module cupy does that cannot run, each as CuPy 13 words it, and what is to be said of it
+ABSENT = r'not installed: python -m pip install "\.\[gpu\]" for CUDA 12, the package cupy-cuda11x'
+BROKEN = {
+    "absent": ("raise ModuleNotFoundError(\"No module named 'cupy'\", name='cupy')", ABSENT),
+    "no driver's library": (
+        "raise ImportError(\"\"\"\n{line}\nFailed to import CuPy.\n\nOriginal error:\n  ImportError: libcuda.so.1: "
+        "cannot open shared object file: No such file or directory\n{line}\n\"\"\")".replace("{line}", 64 * "="),
+        r"driver is missing or older than its CUDA: install a new driver .*\(ImportError: libcuda\.so\.1: cannot open"),
+    "no driver, or an old one": (
+        "count = fail('cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version')",
+        r"driver is missing or older than its CUDA: install a new driver \(nvidia-smi.*cupy-cuda11x or cupy-cuda13x"),
+    "no GPU": ("count = fail('cudaErrorNoDevice: no CUDA-capable device is detected')", r"finds no GPU"),
+    "no GPU among none": ("count = lambda: 0", "finds no GPU"),
+    "another CUDA's library": (
+        "raise ImportError('Original error:\\n  ImportError: libcublas.so.12: cannot open shared object file')",
+        r"made for another version of CUDA: install the one that fits, .*cupy-cuda11x.*libcublas\.so\.12"),
+    "another CUDA's compiler": (
+        "ones = fail('CuPy failed to load libnvrtc.so.12: OSError: libnvrtc.so.12: cannot open shared object file')",
+        r"made for another version of CUDA: .*libnvrtc\.so\.12"),
+    "a card that its CUDA does not know": (
+        "ones = fail('cudaErrorNoKernelImageForDevice: no kernel image is available for execution on the device')",
+        r"made for another version of CUDA: .*no kernel image"),
+    "a card that others fill": ("ones = fail('cudaErrorMemoryAllocation: out of memory')", "no memory left: end what"),
+    "a full card": ("ones = fail('Out of memory allocating 512 bytes', MemoryError)", "no memory left: end what"),
+}
+FAKE = """
+from types import SimpleNamespace
 
 
-def test_cupy_and_back(monkeypatch):
-    cupy = SimpleNamespace(cuda=SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 1)))
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
+def fail(message, kind=RuntimeError):
+    def function(*arguments):
+        raise kind(message)
+    return function
+
+
+count, ones = (lambda: 1), (lambda shape, dtype: 0)
+{0}
+cuda = SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: count()))
+
+
+def matmul(a, b):
+    return SimpleNamespace(get=lambda: None)
+"""
+
+
+@pytest.fixture
+def fake_cupy(tmp_path, monkeypatch):
+    """A function that puts a module cupy, with a line of code of its own, where Python finds it first."""
+    def put(line):
+        (tmp_path / "cupy.py").write_text(FAKE.replace("{0}", line))
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "cupy", raising=False)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *map(str, backend_path)]))
+        return tmp_path
+
+    backend_path = [Path(backend.__file__).parents[1]]
     monkeypatch.setattr(xp, "module", np)
+    yield put
+    sys.modules.pop("cupy", None)
+
+
+@pytest.mark.parametrize("line, says", BROKEN.values(), ids=BROKEN)
+def test_cupy_that_cannot_run_here(line, says, fake_cupy):
+    fake_cupy(line)
+    with pytest.raises(BackendError, match=says + ".*; or use the backend 'numpy'$") as caught:
+        backend.use("cupy")
+    assert xp.module is np and "\n" not in str(caught.value) and "====" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line, says", BROKEN.values(), ids=BROKEN)
+def test_importing_npgan_for_a_cupy_that_cannot_run_is_one_line_and_status_2(line, says, fake_cupy):
+    folder = fake_cupy(line)
+    environment = {**os.environ, "NPGAN_BACKEND": "cupy"}
+    done = subprocess.run([sys.executable, "-c", "import npgan"], cwd=folder, env=environment, capture_output=True,
+                          text=True)
+    assert done.returncode == 2 and not done.stdout
+    told, = done.stderr.strip().splitlines()
+    assert told.startswith("npgan: error: NPGAN_BACKEND=cupy: ") and re.search(says, told)
+
+
+def test_cupy_and_back(fake_cupy):
+    fake_cupy("")
     backend.use("cupy")
-    assert xp.module is cupy
+    assert xp.module is sys.modules["cupy"]
     backend.use("numpy")
     assert xp.module is np
 
 
-@pytest.mark.parametrize("name, ends_with", [
-    ("numpy", "<npgan.backend.xp: numpy>"),
-    ("theano", "ValueError: the backend must be one of numpy, cupy, got 'theano'"),
-    ("cupy", 'python -m pip install ".[gpu]", or use the backend \'numpy\''),
+@pytest.mark.parametrize("name, status, ends_with", [
+    ("numpy", 0, "<npgan.backend.xp: numpy>"),
+    ("theano", 2, "npgan: error: NPGAN_BACKEND=theano: the backend must be one of numpy, cupy, got 'theano'"),
 ])
-def test_backend_from_the_environment(name, ends_with):
-    code = "import sys; sys.modules['cupy'] = None; from npgan.backend import xp; print(xp)"     # None: not installed
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "NPGAN_BACKEND": name}, text=True,
+def test_backend_from_the_environment(name, status, ends_with):
+    done = subprocess.run([sys.executable, "-c", "from npgan.backend import xp; print(xp)"],
+                          env={**os.environ, "NPGAN_BACKEND": name}, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert done.stdout.strip().endswith(ends_with)
-    assert (done.returncode == 0) == (name == "numpy")
+    assert done.stdout.strip() == ends_with and done.returncode == status
+
+
+@pytest.mark.parametrize("error, answer", [
+    (strict.OutOfMemoryError(3 * 2**30, 2**30), True),          # a subclass of MemoryError, as CuPy's is
+    (RuntimeError("cudaErrorMemoryAllocation: out of memory"), True),
+    (RuntimeError("cuBLAS Error: CUBLAS_STATUS_ALLOC_FAILED"), True),
+    (RuntimeError("a parameter is not finite"), False),
+    (ValueError("batch_size"), False),
+])
+def test_too_little_memory_is_known(error, answer):
+    assert backend.out_of_memory(error) is answer
 
 
 # random streams
@@ -189,6 +266,24 @@ def test_mask_on_the_host_rounds_the_probability_to_16_bits(include_prob):
     assert abs(stream.mask(include_prob, (256, 256)).mean() - include_prob) <= 2**-17
 
 
+@pytest.mark.parametrize("include_prob", [.5, .8, .01, 1 / 3])
+def test_mask_on_a_device_is_exact_to_2e_5(include_prob, device):
+    """Of floats that fill [0, 1) evenly, as CuPy's do, the share to be kept is kept."""
+    even = np.arange(2**20, dtype="float32").reshape(1024, 1024) / np.float32(2**20)
+    stream = RandomStream(0)
+    stream._device = SimpleNamespace(random=lambda shape, dtype: strict.Array(even.astype(dtype)))
+    kept = to_numpy(stream.mask(include_prob, even.shape))
+    assert kept.dtype == bool and abs(kept.mean() - include_prob) <= 2e-5
+
+
+def test_only_the_backend_draws_random_numbers():
+    package = Path(backend.__file__).parent
+    drawing = re.compile(r"xp\.random|np\.random\.\w+\(|random_raw|import random|urandom")
+    rooms = {path.stem for path in package.rglob("*.py") if drawing.search(path.read_text(encoding="utf-8"))}
+    assert "backend" in rooms
+    assert rooms == {"backend"}
+
+
 # the stand-in for CuPy
 
 HOST = np.ones((2, 3), "float32")
@@ -210,6 +305,21 @@ REFUSED = {                                             # `a` is on the device, 
     "NumPy out": lambda a: xp.exp(a, out=HOST),
     "NumPy out of a product": lambda a: xp.matmul(a, a.T, out=HOST[:, :2]),
     "out that loses the fraction": lambda a: xp.exp(a, out=xp.zeros((2, 3), "int64")),
+    "np.float32": lambda a: np.float32(a),
+    "an array of objects": lambda a: np.array([a, None], object),
+    "a number in a": lambda a: 1. in a,
+    "max of Python's": lambda a: max(a[0]),
+    "zip": lambda a: list(zip(a, a)),
+    "a NumPy scalar that decides the type": lambda a: a * np.float64(2),
+    "a NumPy scalar of a ufunc that does": lambda a: xp.maximum(a, np.float64(2)),
+    "int += fraction": lambda a: xp.zeros(3, "int64").__iadd__(.5),
+    "int += float array": lambda a: xp.zeros(3, "int64").__iadd__(a[0]),
+    "out of another kind": lambda a: xp.sum(a, axis=0, out=xp.zeros(3, "int64")),
+    "out of another kind of a product": lambda a: xp.matmul(a, a.T, out=xp.zeros((2, 2), "int64")),
+    "a place named twice": lambda a: a[0].__setitem__(xp.asarray([1, 1]), a[0, :2]),
+    "NaN as an integer": lambda a: xp.log(-a).astype("int64") if np.seterr(all="ignore") else None,
+    "less than 0 as an unsigned integer": lambda a: (-a).astype("uint8"),
+    "the order by position": lambda a: a.astype("float64", "F"),
     "where=": lambda a: xp.sum(a, where=a > 0),
     "where= of a ufunc": lambda a: xp.add(a, a, where=a > 0),
     "order=": lambda a: xp.zeros(3, order="F"),
@@ -250,7 +360,7 @@ def test_stand_in_lacks_what_is_not_listed(device):
 def test_stand_in_gives_arrays_and_views(device):
     with strict.no_transfers():
         total, row, entry = device.sum(), device[0], device[1, 2]
-        device += total - np.float64(1)                         # a number of NumPy's is a number
+        device += total - np.float32(1)                         # a number of NumPy's is a number
         row *= 2
         entry -= 1
         device.reshape(6)[2:4] = 0
@@ -262,7 +372,9 @@ TRANSFERS = {
     "get": lambda a: a.get(), "item": lambda a: a[0, 0].item(), "float": lambda a: float(a.sum()),
     "int": lambda a: int(a.sum()), "if": lambda a: 1 if a.sum() else 0, "repr": repr, "str": str,
     "format": lambda a: f"{a.sum():.1f}", "a[mask]": lambda a: a[a > 0], "asarray": lambda a: xp.asarray(HOST),
-    "asarray of a number": lambda a: xp.asarray(0.), "a[indices] = number": lambda a: a.__setitem__(xp.arange(1), 2.),
+    "asarray of a number": lambda a: xp.asarray(0.), "math": lambda a: math.exp(a.sum()),
+    "any in an if": lambda a: 1 if (a > 0).any() else 0, "nine arrays in one": lambda a: xp.stack([a] * 9),
+    "a[indices] = number": lambda a: a.__setitem__(xp.arange(1), 2.),
 }
 
 
@@ -285,3 +397,18 @@ def test_stand_in_has_only_what_cupy_has():
                 allowed = getattr(function, "parameters", None) or list(inspect.signature(function).parameters)
                 assert list(inspect.signature(getattr(theirs, name)).parameters)[:len(allowed)] == allowed, name
     assert {name for name in vars(strict.Array) if not hasattr(cupy.ndarray, name)} == {"host", "index"}
+
+
+def test_stand_in_gives_results_in_c_order(device):
+    """CuPy's documentation: "the contiguity of a resulting ndarray is not guaranteed to match with that of NumPy's"."""
+    other = device.T + device.T
+    assert other.flags.c_contiguous and not device.T.flags.c_contiguous
+    assert not (HOST.T + HOST.T).flags.c_contiguous
+
+
+def test_stand_in_counts_what_describes_many_arrays(device):
+    before = strict.transfers["to device"]
+    xp.concatenate([device] * 8)
+    assert strict.transfers["to device"] == before
+    xp.concatenate([device] * 8 + [device[:1]])                 # addresses, sizes, strides
+    assert strict.transfers["to device"] == before + 3

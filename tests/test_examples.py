@@ -1,6 +1,5 @@
 """The gallery scripts, run as a user runs them: briefly, and with mistakes."""
 import ast
-import importlib.util
 import os
 import re
 import subprocess
@@ -12,11 +11,13 @@ import pytest
 from matplotlib.image import imread
 
 ROOT = Path(__file__).resolve().parents[1]
+STAND_IN = Path(__file__).resolve().with_name("stand_in")
 
 
 def run(script, *arguments, cwd, **environment):
     """The finished process of an example, its output as text; npgan is this tree's."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", **environment}
+    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    env = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", **environment}
     return subprocess.run([sys.executable, ROOT / "examples" / script, *map(str, arguments)], cwd=cwd, env=env,
                           capture_output=True, text=True, timeout=120)
 
@@ -67,12 +68,41 @@ def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, arguments, environmen
     assert not list(tmp_path.iterdir())
 
 
-def test_cupy_asked_for_and_absent_says_what_to_install(tmp_path):
-    if importlib.util.find_spec("cupy"):
-        pytest.skip("CuPy is installed here")
-    done = run("digits.py", "--backend", "cupy", cwd=tmp_path)
+@pytest.mark.parametrize("cupy, says", [
+    ("raise ModuleNotFoundError('no', name='cupy')", 'error: the backend \'cupy\' needs the package CuPy, which is not '
+     'installed: python -m pip install ".[gpu]" for CUDA 12'),
+    ("raise ImportError('libcuda.so.1: cannot open shared object file')",
+     "error: CuPy is installed, but the NVIDIA driver"),
+])
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_cupy_that_cannot_run_says_what_to_install(tmp_path, cupy, says, way):
+    (tmp_path / "cupy.py").write_text(cupy)
+    arguments, environment = (["--backend", "cupy"], {}) if way == "option" else ([], {"NPGAN_BACKEND": "cupy"})
+    done = run("digits.py", *arguments, cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
+               **{"NPGAN_BACKEND": "", **environment})
+    told, = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and says.split("error: ")[1] in told
+
+
+def test_digits_trains_on_the_stand_in_for_cupy(tmp_path):
+    """By ``--backend cupy``, from the first parameter to the picture; its numbers come from a stream of its own."""
+    done = run("digits.py", "--backend", "cupy", "--max_epochs", 2, cwd=tmp_path, NPGAN_BACKEND="",
+               PYTHONPATH=f"{ROOT}{os.pathsep}{STAND_IN}")
+    assert done.returncode == 0, done.stderr
+    assert "epoch 2/2" in done.stderr and "training rows" in done.stdout
+    assert imread(tmp_path / "digits.png")[..., :3].std() > .1
+
+
+def test_too_little_memory_says_how_to_shrink(tmp_path):
+    (tmp_path / "big.py").write_text(
+        "import common\nfrom npgan.backend import xp\ncommon.options('')\n"
+        "raise xp.cuda.memory.OutOfMemoryError(340000000000, 80000000000)\n")
+    done = run(tmp_path / "big.py", "--backend", "cupy", cwd=tmp_path, NPGAN_BACKEND="",
+               PYTHONPATH=os.pathsep.join(map(str, (ROOT, ROOT / "examples", STAND_IN))))
+    told, = done.stderr.strip().splitlines()
     assert done.returncode == 2
-    assert 'python -m pip install ".[gpu]"' in done.stderr.strip().splitlines()[-1]
+    assert "error: Out of memory allocating 340,000,000,000 bytes" in told
+    assert all(way in told for way in ("--batch_size", "--scale", "--num_samples", "--backend numpy"))
 
 
 def test_a_bug_in_an_example_keeps_its_place(tmp_path):
