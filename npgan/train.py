@@ -18,6 +18,9 @@ class Train:
     Norm limits and the extensions' `on_monitor` come once before training; then each epoch is all minibatches of a new
     order of the data, each followed by the extensions' `on_update`, and then their `on_monitor`.
 
+    On a GPU a step, its rows and the schedules and averages after it move nothing between host and device; an epoch
+    makes 1 transfer to the device and 2 to the host, the order of the rows and whether each player is still finite.
+
     Parameters
     ----------
     step : SimultaneousSteps or SeparateSteps

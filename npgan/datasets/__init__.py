@@ -34,6 +34,8 @@ class Dataset:
     Attributes
     ----------
     X : backend array (n, d) of floatX
+        On a GPU all of it stays there, and so do the minibatches cut from it: in float32 MNIST's 50,000 training rows
+        take 157 MB, CIFAR-10's 614 MB, TFD's 98,058 faces 904 MB.
     y : numpy int array (n,), or None
     shape : tuple of int
     name, caveat : str
