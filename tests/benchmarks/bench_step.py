@@ -32,10 +32,10 @@ RATE, MOMENTUM = .1, .5
 FLOOR = "its products"
 
 
-def game(nets, step, seed=2014):
-    """A training step of fresh nets, and the data rows for it."""
+def game(nets, step, rng=None):
+    """A training step of fresh nets, all of whose numbers `rng` draws."""
     nvis, h0, h1, dim, units, limit = NETS[nets]
-    rng, limits = RandomStream(seed), {"max_col_norm": limit}
+    rng, limits = rng or RandomStream(2014), {"max_col_norm": limit}
     G = Generator(MLP([RectifiedLinear(nvis, h0, .05, rng, **limits), RectifiedLinear(h0, h1, .05, rng, **limits),
                        Sigmoid(h1, dim, .05, rng, **limits)]), rng=rng)
     D = MLP([Dropout(.8, rng=rng), Maxout(dim, units, 5, .005, rng, **limits),

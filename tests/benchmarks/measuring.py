@@ -35,7 +35,10 @@ def options(description, **more):
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     for name, default in more.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+        if default is False:
+            parser.add_argument(f"--{name.replace('_', '-')}", action="store_true")
+        else:
+            parser.add_argument(f"--{name}", type=type(default), default=default)
     return parser.parse_args()
 
 
@@ -66,8 +69,9 @@ def in_turns(names, chosen, pause=.3):
     children = {}
     for name in names:
         command = [sys.executable, sys.argv[0], "--serve", name, "--threads", str(chosen.threads)]
-        command += [f"--{key}={value}" for key, value in vars(chosen).items()
-                    if key not in ("serve", "threads", "json") and value is not None]
+        command += [f"--{key.replace('_', '-')}" if value is True else f"--{key}={value}"
+                    for key, value in vars(chosen).items()
+                    if key not in ("serve", "threads", "json") and value is not None and value is not False]
         children[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                           env=environment)
         if not children[name].stdout.readline():
