@@ -55,7 +55,7 @@ class Momentum(LearningRule):
             raise ValueError(f"learning_rate must be > 0, got {learning_rate}")
         if not 0 <= init_momentum < 1:
             raise ValueError(f"init_momentum must be in [0, 1), got {init_momentum}")
-        self.learning_rate, self.momentum = learning_rate, init_momentum
+        self.learning_rate, self.momentum = float(learning_rate), float(init_momentum)
         self.net = self.velocity = None
 
     def descend(self, net, dh, inputs=False):
