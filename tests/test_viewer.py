@@ -106,7 +106,8 @@ def test_sheet_of_normalised_colour_planes_is_scaled_by_the_samples():
     red, green, blue = np.zeros((3, 3, 30, 30))
     red[0, :15], green[1], blue[2] = 2, -1, 8                       # the upper half red
     X = np.stack([red, green, blue]).reshape(3, -1)
-    sheet = viewer.nearest_sheet(np.stack([red, green, blue / 2]).reshape(3, -1), X, (3, 30, 30), rows=3, cols=2)
+    samples = np.stack([red, green, blue / 2]).reshape(3, -1)
+    sheet = viewer.nearest_sheet(xp.asarray(samples), xp.asarray(X), (3, 30, 30), rows=3, cols=2)
     colours = [sheet[top, left].tolist() for top in (5, 40, 75) for left in (5, 40)]
     assert colours[:2] == [[.75, .5, .5]] * 2                       # 2 of the samples' largest, 4
     assert sheet[5, 34].tolist() == [.75, .5, .5] and sheet[34, 5].tolist() == [.5, .5, .5]
