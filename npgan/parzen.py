@@ -9,6 +9,7 @@ The validation set chooses sigma.  The estimate "has somewhat high variance and 
 dimensional spaces", says the paper; `sanity_samples` shows how to read its values.
 """
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,8 @@ from npgan.backend import xp
 from npgan.threads import in_parallel, shares
 
 SIGMAS = tuple(10 ** (i / 9 - 1) for i in range(10))    # the authors' grid: 10 points log-spaced from .1 to 1
-ROWS, SAMPLES = 500, 10000                              # a core's block of the matrix of distances: 20 MB of float32,
-STRIP = 2**17                                           # of which it works on as many entries as its cache holds
+ROWS, SAMPLES = 1000, 10000                             # what all cores have of the matrix of distances at once: 40 MB,
+STRIP = 2**17                                           # of which each works on as many entries as its cache holds
 
 
 def log_likelihood(x, samples, sigmas):
@@ -98,14 +99,14 @@ class StreamingParzen:
         for block in _slices(len(samples), SAMPLES):
             mu = samples[block] - self.centre
             parts = shares(len(self.x))
-            in_parallel(self._take, parts, len(parts) * [mu], len(parts) * [_half_norm(mu)])
+            in_parallel(partial(self._take, mu, _half_norm(mu), max(1, ROWS // len(parts))), parts)
         self.num_samples += len(samples)
         return self
 
-    def _take(self, rows, mu, half_norm):
-        """The samples mu for a core's share of the rows, block by block, from the product to the sums."""
-        t = xp.empty((min(ROWS, rows.stop - rows.start), len(mu)), mu.dtype)
-        for few in _slices(rows.stop, ROWS, rows.start):
+    def _take(self, mu, half_norm, size, rows):
+        """The samples mu for a core's share of the rows, `size` at a time, from the product to the sums."""
+        t = xp.empty((min(size, rows.stop - rows.start), len(mu)), mu.dtype)
+        for few in _slices(rows.stop, size, rows.start):
             x = self.x[few] - self.centre
             peak, total = self._sums(xp.matmul(x, mu.T, out=t[:len(x)]), half_norm)
             self._merge(few, xp.minimum(peak - _half_norm(x), 0), total)
