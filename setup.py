@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.9",
     install_requires=["numpy>=1.22", "scipy>=1.8", "matplotlib>=3.5"],
     extras_require={
-        "test": ["pytest", "hypothesis", "numpydoc"],
+        "test": ["pytest", "pytest-xdist", "hypothesis", "numpydoc"],
         "gpu": ["cupy-cuda12x"],
         "bench": ["torch", "jax"],
     },

@@ -7,6 +7,8 @@ tests NumPy itself: tests marked `numpy_only`, and of those that run twice the r
 import os
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")          # before NumPy is loaded: there is a process for each core
+
 import pytest
 import strict
 
