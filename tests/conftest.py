@@ -1,8 +1,8 @@
 """
 Fixtures that every test module may ask for: both backends, double precision, empty folders of data.
 
-``python -m pytest --strict-backend`` runs all of the suite on the stand-in for CuPy, the scripts as well, but for what
-tests NumPy itself: tests marked `numpy_only`, and of those that run twice the run on NumPy.
+``python -m pytest --strict-backend -n 0`` runs the suite on the stand-in for CuPy, the scripts as well, but for what
+tests NumPy itself: tests marked `numpy_only`, the course, and of those that run twice the run on NumPy.
 """
 import os
 from pathlib import Path
@@ -28,6 +28,11 @@ def pytest_configure(config):
         paths = [str(STAND_IN), os.environ.get("PYTHONPATH")]
         os.environ.update(NPGAN_BACKEND="cupy", PYTHONPATH=os.pathsep.join(filter(None, paths)))
         backend.xp.module = strict.module
+
+
+def pytest_ignore_collect(collection_path, config):
+    """The course is in plain NumPy, on purpose."""
+    return config.getoption("--strict-backend") and collection_path.name == "test_backprop_by_hand.py" or None
 
 
 def pytest_collection_modifyitems(config, items):
