@@ -10,6 +10,8 @@ What flows where, in both kinds of update:
 
     z -> G.fprop -> G(z) -> D.dropout_fprop -> a -> dC/da -> D.bprop -> dC/dG(z) -> G.bprop -> G.grad
 """
+from numbers import Integral
+
 from npgan.backend import check_stream, xp
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
 from npgan.layer import positive_ints
@@ -42,6 +44,8 @@ class Generator:
     """
     A net that turns noise into samples, G(z), z ~ p_g(z).
 
+    A subclass that also takes something given to the data, as in `npgan.conditional`, has its own `pose` and `inputs`.
+
     Parameters
     ----------
     mlp : MLP
@@ -52,6 +56,8 @@ class Generator:
         Draws the noise.
     """
 
+    argument_names = ()                                     # further ones of a subclass, as in `Layer`
+
     def __init__(self, mlp, noise="uniform", rng=None):
         if noise not in PRIORS:
             raise ValueError(f"noise must be one of {', '.join(PRIORS)}, got {noise!r}")
@@ -59,8 +65,27 @@ class Generator:
             raise TypeError(f"mlp must be an MLP, got {mlp!r}; wrap layers in MLP([...])")
         check_stream(rng)
         self.mlp, self.prior, self.rng = mlp, noise, rng
-        self.fprop, self.bprop, self.grad_in = mlp.fprop, mlp.bprop, mlp.grad_in
-        self.accumulates, self.enforce_norm_limits = mlp.accumulates, mlp.enforce_norm_limits
+        self.grad_in, self.accumulates, self.enforce_norm_limits = mlp.grad_in, mlp.accumulates, mlp.enforce_norm_limits
+
+    @property
+    def nz(self):
+        """The coordinates of z."""
+        return self.mlp.nvis
+
+    @property
+    def data_dim(self):
+        """The numbers in a row of the data."""
+        return self.mlp.dim
+
+    @property
+    def dim(self):
+        """The numbers in a row that D judges."""
+        return self.mlp.dim
+
+    @property
+    def streams(self):
+        """The random streams of noise, and of layers that draw, each once."""
+        return list(dict.fromkeys([self.rng, *self.mlp.streams]))
 
     @property
     def theta(self):
@@ -73,17 +98,33 @@ class Generator:
         return self.mlp.grad
 
     def noise(self, m):
-        """`m` noise samples from p_g(z), an array (m, nvis)."""
+        """`m` noise samples from p_g(z), an array (m, nz)."""
         positive_ints(m=m)
-        return PRIORS[self.prior](self.rng, (m, self.mlp.nvis))
+        return PRIORS[self.prior](self.rng, (m, self.nz))
 
-    def __repr__(self):
-        return f"Generator({self.mlp!r}, noise={self.prior!r})"
+    def pose(self, x):
+        """The data rows `x` as D judges them: here x itself."""
+        return x
+
+    def inputs(self, x):
+        """What `fprop` takes for as many samples as `x` has posed rows, or as it says, a number: here noise."""
+        return self.noise(x if isinstance(x, Integral) else len(x))
+
+    def fprop(self, z):
+        """G(z) for `inputs` z, as rows (m, dim) for D; keeps what the backward pass needs."""
+        return self.mlp.fprop(z)
+
+    def bprop(self, dx, params=True, inputs=True):
+        """The backward pass, from dC/dG(z), an array (m, dim), as `Layer.bprop`."""
+        return self.mlp.bprop(dx, params, inputs)
 
     def sample(self, m):
         """`m` independent samples, an array (m, dim): a forward pass each, no Markov chain (Section 1)."""
         positive_ints(m=m)
-        return xp.concatenate([self.mlp.fprop(self.noise(min(1000, m - start))) for start in range(0, m, 1000)])
+        return xp.concatenate([self.fprop(self.inputs(min(1000, m - start))) for start in range(0, m, 1000)])
+
+    def __repr__(self):
+        return f"Generator({self.mlp!r}, noise={self.prior!r})"
 
 
 class AdversaryPair:
@@ -102,7 +143,7 @@ class AdversaryPair:
             raise TypeError(f"generator must be a Generator(mlp, noise, rng), got {generator!r}")
         if not isinstance(discriminator, MLP):
             raise TypeError(f"discriminator must be an MLP, got {discriminator!r}; wrap layers in MLP([...])")
-        G, D = generator.mlp, discriminator
+        G, D = generator, discriminator
         if D.nvis != G.dim:
             raise ValueError(f"D takes rows of {D.nvis} numbers, but G makes rows of {G.dim}")
         if D.dim != 1 or type(D.layers[-1]).fprop is not Linear.fprop:
@@ -112,15 +153,14 @@ class AdversaryPair:
     @property
     def streams(self):
         """The random streams of noise and masks, each once."""
-        G, D = self.generator, self.discriminator
-        return list(dict.fromkeys([G.rng, *G.mlp.streams, *D.streams]))
+        return list(dict.fromkeys([*self.generator.streams, *self.discriminator.streams]))
 
     def discriminate(self, x):
         """D(x), the probability that a row is data and not a sample: an array (m, 1), without dropout."""
         return sigmoid(self.discriminator.fprop(x))
 
     def value(self, x, z):
-        """V(D, G) of eq. 1, in nats, estimated on rows `x` (m, d) and `z` (m, nvis), without dropout: a 0-d array."""
+        """V(D, G) of eq. 1, in nats, on posed rows `x` (m, dim) and inputs `z`, without dropout: a 0-d array."""
         D = self.discriminator
         return -cross_entropy(D.fprop(x), 1) - cross_entropy(D.fprop(self.generator.fprop(z)), 0)
 
@@ -151,20 +191,24 @@ def discriminator_step(pair, rule_D, x):
     is the paper's 1/m for each.
     """
     G, D = pair.generator, pair.discriminator
-    z = G.noise(len(x))
+    x = G.pose(x)
+    z = G.inputs(x)
     a = D.dropout_fprop(on_top(x, G.fprop(z)))
     rule_D.descend(D, 2 * cross_entropy_grad(a, labels(a)))             # ascend log D(x) + log(1 - D(G(z)))
 
 
-def generator_step(pair, rule_G, m, generator_loss=NonSaturating()):
+def generator_step(pair, rule_G, x, generator_loss=NonSaturating()):
     """
-    One step of G down the gradient of `generator_loss`: `rule_G` moves the `pair`'s G by `m` fresh samples.
+    One step of G down the gradient of `generator_loss`: `rule_G` moves the `pair`'s G by fresh samples.
+
+    They are as many as `x` has data rows, or as it says, a number; nothing else of the data reaches G but what a
+    conditional G is given of them.
 
     The gradient reaches G through D, which is held fixed: it is handed down through D's layers, but D's own gradients
     are not even computed.
     """
     G, D = pair.generator, pair.discriminator
-    z = G.noise(m)
+    z = G.inputs(G.pose(x))
     a = D.dropout_fprop(G.fprop(z))
     rule_G.descend(G, D.bprop(generator_loss.grad(a), params=False))    # descend C_G
 
@@ -196,8 +240,9 @@ def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generato
         player.enforce_norm_limits()
     for iteration in range(1, num_iterations + 1):
         for _ in range(k):
-            discriminator_step(pair, rule_D, data(m))
-        generator_step(pair, rule_G, m, generator_loss)
+            x = data(m)
+            discriminator_step(pair, rule_D, x)
+        generator_step(pair, rule_G, x, generator_loss)
         if callback is not None and callback(iteration):
             break
 
@@ -224,8 +269,8 @@ def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
         Data rows; as many samples are drawn.
     """
     G, D = pair.generator, pair.discriminator
-    m = len(x)
-    a = D.dropout_fprop(on_top(x, G.fprop(G.noise(m))))
+    m, x = len(x), G.pose(x)
+    a = D.dropout_fprop(on_top(x, G.fprop(G.inputs(x))))
     dC_D = cross_entropy_grad(a, labels(a))
     on_samples = slice(m, None)
     dC_D[on_samples] = xp.maximum(dC_D[on_samples], 1e-25)
@@ -275,5 +320,5 @@ class SeparateSteps:
         discriminator_step(self.pair, self.rule_D, x)
         self.count += 1
         if self.count == self.discriminator_steps:
-            generator_step(self.pair, self.rule_G, len(x), self.generator_loss)
+            generator_step(self.pair, self.rule_G, x, self.generator_loss)
             self.count = 0

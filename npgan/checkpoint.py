@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from npgan import backend
-from npgan.adversarial import AdversaryPair, Generator
+from npgan.adversarial import AdversaryPair
 from npgan.archive import CheckpointError, blaming, read, write
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.description import Saved, build, describe, difference, settings
+from npgan.description import Saved, build, build_generator, describe, difference, settings
 from npgan.layer import positive_ints
 from npgan.learning_rule import PolyakAverage
 
@@ -49,7 +49,7 @@ class Checkpoint:
         rng = rng or RandomStream(2014)
         with blaming(self.path):
             saved = self.header["run"]["generator"]
-            return Generator(self._net(saved["mlp"], "theta_g", average, rng), saved["noise"], rng)
+            return build_generator(saved, self._net(saved["mlp"], "theta_g", average, rng), rng)
 
     def discriminator(self, average=True, rng=None):
         """The discriminator, an `MLP`."""

@@ -1,21 +1,27 @@
 """What checkpoints say of nets and runs, in JSON's terms: enough to make the nets anew, and to tell two runs apart."""
 import math
 
-from npgan import backend
+from npgan import backend, conditional
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
+from npgan.completion import CompletingGenerator
 from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
 KINDS = {kind.__name__: kind for kind in (Linear, RectifiedLinear, Sigmoid, Maxout, Dropout,        # of layers
-                                          MaxoutConv, Deconv, Transpose)}
+                                          MaxoutConv, Deconv, Transpose,
+                                          conditional.Conditional, conditional.ConditionalRectifiedLinear,
+                                          conditional.ConditionalMaxout, conditional.ConditionalDropout)}
+GENERATORS = {kind.__name__: kind for kind in (Generator, conditional.ConditionalGenerator, CompletingGenerator)}
 
 
 def describe(net):
     """What `build` needs to make a layer, an MLP or a generator's `mlp` like `net`."""
     if isinstance(net, Generator):
-        return {"mlp": describe(net.mlp), "noise": net.prior}
+        kind = {} if type(net) is Generator else {"kind": type(net).__name__}
+        return {**kind, "mlp": describe(net.mlp), "noise": net.prior,
+                **{name: getattr(net, name) for name in net.argument_names}}
     if isinstance(net, MLP):
         return {"kind": "MLP", "layers": [describe(layer) for layer in net.layers]}
     return {"kind": type(net).__name__, **{name: getattr(net, name) for name in net.argument_names}}
@@ -29,8 +35,19 @@ def build(description, weights, rng):
         return MLP([build(layer, weights, rng) for layer in arguments["layers"]])
     if kind not in KINDS:
         raise ValueError(f"a layer {kind}, none of {', '.join(KINDS)}; add its class to npgan.description.KINDS")
-    drawn = {"irange": 0., "rng": weights} if KINDS[kind].param_names else {"rng": rng} if kind == "Dropout" else {}
+    drawn = ({"irange": 0., "rng": weights} if KINDS[kind].param_names else
+             {"rng": rng} if issubclass(KINDS[kind], Dropout) else {})
     return KINDS[kind](**arguments, **drawn)
+
+
+def build_generator(description, mlp, rng):
+    """The generator of a `description`, around the net `mlp`; it draws from `rng`."""
+    arguments = {**description, "mlp": mlp, "rng": rng}
+    kind = arguments.pop("kind", "Generator")
+    if kind not in GENERATORS:
+        raise ValueError(f"a generator {kind}, none of {', '.join(GENERATORS)}; add its class to "
+                         "npgan.description.GENERATORS")
+    return GENERATORS[kind](**arguments)
 
 
 class Saved(RandomStream):

@@ -267,15 +267,15 @@ class _GeneratorCost:
     """-log D(G(z)) of z and theta_g, through D held fixed (Section 3)."""
 
     def __init__(self, pair):
-        self.G, self.D = pair.generator.mlp, pair.discriminator
+        self.G, self.D, self.generator = pair.generator.mlp, pair.discriminator, pair.generator
         self.params, self.grads = self.G.params, self.G.grads
 
     def fprop(self, z):
-        self.a = self.D.dropout_fprop(self.G.fprop(z))
+        self.a = self.D.dropout_fprop(self.generator.fprop(z))
         return NonSaturating().cost(self.a)
 
     def bprop(self, dC):
-        return self.G.bprop(self.D.bprop(NonSaturating().grad(self.a), params=False))
+        return self.generator.bprop(self.D.bprop(NonSaturating().grad(self.a), params=False))
 
 
 class _DiscriminatorCost:

@@ -160,12 +160,14 @@ def measure(pair, x, generator_loss):
         ``false_negatives``, ``false_positives``
             The part of the data with D(x) < 1/2, the part of the samples with D(G(z)) > 1/2.
         ``gen_ll``, ``gen_nll``
-            The Parzen log-likelihood of x, in nats, by 100 samples and sigma .2, and its negative: a trend only.
+            The Parzen log-likelihood of x, in nats, by those samples (the authors' 100, if there are as many rows) and
+            sigma .2, and its negative: a trend only.
         ``gen_<layer>_``, ``dis_on_data_<layer>_``, ``dis_on_samp_<layer>_``
             The `unit_statistics` of each layer.
     """
     G, D = pair.generator, pair.discriminator
-    z = G.noise(len(x))
+    x = G.pose(x)
+    z = G.inputs(x)
     samples = G.fprop(z)
     objective_d = cross_entropy(D.dropout_fprop(x), 1) / 2
     a = D.dropout_fprop(samples)
@@ -184,7 +186,7 @@ def measure(pair, x, generator_loss):
     channels.update(d_on_data=D_on_data.mean(), d_on_samples=D_on_samples.mean(),
                     false_negatives=(D_on_data < .5).mean(dtype=h.dtype),
                     false_positives=(D_on_samples > .5).mean(dtype=h.dtype))
-    ll = parzen.log_likelihood(x, G.sample(100), .2).mean()
+    ll = parzen.log_likelihood(x, samples, .2).mean()
     channels.update(gen_ll=ll, gen_nll=-ll)
     return channels
 

@@ -52,12 +52,12 @@ class Train:
     state_names = "epoch", "updates", "seconds"
 
     def __init__(self, step, dataset, batch_size, rng, extensions=()):
-        G, D = step.pair.generator, step.pair.discriminator
+        G = step.pair.generator
         positive_ints(batch_size=batch_size)
         if not isinstance(dataset, Dataset):
             raise TypeError(f"dataset must be a Dataset, got a {type(dataset).__name__}; wrap it: Dataset(X)")
-        if dataset.X.shape[1] != D.nvis:
-            raise ValueError(f"the data have rows of {dataset.X.shape[1]} numbers, D takes rows of {D.nvis}")
+        if dataset.X.shape[1] != G.data_dim:
+            raise ValueError(f"the data have rows of {dataset.X.shape[1]} numbers, G learns rows of {G.data_dim}")
         if batch_size > len(dataset):
             raise ValueError(f"batch_size {batch_size} is more than the data's {len(dataset)} rows")
         low, high = float(dataset.X.min()), float(dataset.X.max())

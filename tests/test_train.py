@@ -145,7 +145,7 @@ def test_a_parameter_that_is_not_finite_is_named():
 @pytest.mark.parametrize("keywords, message", [
     ({"batch_size": 26}, "batch_size 26 is more than the data's 25 rows"),
     ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
-    ({"data": DATA[:, :3]}, "rows of 3 numbers, D takes rows of 4"),
+    ({"data": DATA[:, :3]}, "rows of 3 numbers, G learns rows of 4"),
     ({"data": 2 * DATA - 1}, r"makes numbers in \[0, 1\], the data are in \[-"),
 ])
 def test_what_does_not_fit_is_refused_before_training(keywords, message):

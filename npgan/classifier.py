@@ -1,0 +1,135 @@
+"""
+Classifiers: what judges conditional samples, and what tells how much of the digits a trained net's features know
+(Section 7, extension 4).
+
+A classifier is an MLP whose last layer, `Linear`, has a unit for each class; with a its outputs,
+
+    p(class k | x) = e^(a_k) / sum_l e^(a_l)
+"""
+import copy
+
+import numpy as np
+from scipy.optimize import minimize
+
+from npgan import backend
+from npgan.backend import RandomStream, check_stream, xp
+from npgan.datasets import Dataset
+from npgan.layer import positive_ints
+from npgan.layers import Linear
+from npgan.mlp import MLP
+
+
+def log_softmax(a):
+    """log p(k | x) of the outputs `a` (m, classes), = a_k - max - log sum e^(a_l - max), which cannot overflow."""
+    a = a - a.max(axis=1, keepdims=True)
+    return a - xp.log(xp.exp(a).sum(axis=1, keepdims=True))
+
+
+def softmax_cross_entropy(a, y):
+    """
+    Mean over the rows of -log p(class | x), in nats.
+
+    Parameters
+    ----------
+    a : array (m, classes)
+        Outputs of a classifier.
+    y : array (m, classes)
+        Each row's class, by `npgan.conditional.one_hot`.
+
+    Returns
+    -------
+    0-d array
+    """
+    return -(y * log_softmax(a)).sum() / len(a)
+
+
+def softmax_cross_entropy_grad(a, y):
+    """dC/da of `softmax_cross_entropy`, (p(k | x) - y_k)/m as each y sums to 1 (derived here): an array like `a`."""
+    return (xp.exp(log_softmax(a)) - y) / len(a)
+
+
+def predict(net, x):
+    """The likeliest class of each row of `x` (n, d), by the classifier `net`: a numpy int array (n,)."""
+    parts = (x[start:start + 1000] for start in range(0, len(x), 1000))
+    return np.concatenate([backend.to_numpy(net.fprop(part).argmax(axis=1)) for part in parts])
+
+
+def error(net, dataset):
+    """The part of a labelled `dataset` that the classifier `net` gets wrong, in [0, 1]."""
+    return float(np.mean(predict(net, dataset.X) != dataset.y))
+
+
+def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None):
+    """
+    Train a classifier by minibatches.
+
+    Parameters
+    ----------
+    net : MLP
+    X, y : array (n, d) and array (n, classes)
+        Rows and their classes, by `npgan.conditional.one_hot`.
+    rule : LearningRule
+    batch_size, num_epochs : int
+    rng : RandomStream
+        Draws the order of the rows.
+    on_epoch : function of the number of epochs done, optional
+        Called after each.
+    """
+    positive_ints(batch_size=batch_size, num_epochs=num_epochs)
+    check_stream(rng)
+    if y.shape != (len(X), net.dim):
+        raise ValueError(f"y must have a row of {net.dim} numbers for each of the {len(X)} rows of X, got {y.shape}")
+    rows = Dataset(xp.concatenate([X, y], axis=1), name="rows and classes")
+    for epoch in range(1, num_epochs + 1):
+        for both in rows.minibatches(min(batch_size, len(X)), rng):
+            x, target = xp.ascontiguousarray(both[:, :net.nvis]), both[:, net.nvis:]
+            rule.descend(net, softmax_cross_entropy_grad(net.dropout_fprop(x), target))
+        if on_epoch:
+            on_epoch(epoch)
+
+
+def fit_softmax(X, y, penalty):
+    """
+    A linear classifier, the minimum of mean cross-entropy + penalty ||W||^2 / 2, which is convex, by SciPy's L-BFGS.
+
+    Parameters
+    ----------
+    X, y : array (n, d) and array (n, classes)
+        As in `train_classifier`.
+    penalty : float, > 0
+
+    Returns
+    -------
+    MLP
+    """
+    if not penalty > 0:
+        raise ValueError(f"penalty must be > 0, got {penalty}")
+    net = MLP([Linear(X.shape[1], y.shape[1], irange=0., rng=RandomStream(0))])
+    W, dW = net.layers[0].W, net.layers[0].dW
+
+    def cost_and_grad(theta):
+        net.theta[...] = backend.asarray(theta)
+        a = net.fprop(X)
+        net.bprop(softmax_cross_entropy_grad(a, y), inputs=False)
+        dW[...] += penalty * W
+        cost = softmax_cross_entropy(a, y) + penalty * xp.square(W).sum() / 2
+        return float(cost), backend.to_numpy(net.grad).astype(float)
+
+    best = minimize(cost_and_grad, np.zeros(net.theta.size), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    net.theta[...] = backend.asarray(best.x)
+    return net
+
+
+def features(net, x):
+    """The outputs of all hidden layers of `net` for the rows `x` (n, d), side by side: an array (n, units)."""
+    parts = (x[start:start + 1000] for start in range(0, len(x), 1000))
+    return xp.concatenate([xp.concatenate([h for _, h in list(net.activations(part))[:-1]], axis=1) for part in parts])
+
+
+def recapitate(net, head):
+    """
+    A net with the layers of `net`, copied with their parameters, but for the last, in whose place is `head`.
+
+    So D becomes a classifier that starts from what D knows.  The copies draw dropout's masks from streams of their own.
+    """
+    return MLP([*copy.deepcopy(net.layers[:-1]), head])

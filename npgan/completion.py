@@ -1,0 +1,114 @@
+"""
+All conditionals p(x_S | x_rest) of pictures x, for any set S of pixels, by one net (Section 7, extension 3).
+
+A mask is 1 for the pixels that are given and 0 for those of S.
+"""
+import math
+
+from npgan import backend
+from npgan.backend import xp
+from npgan.conditional import ConditionalGenerator, split
+from npgan.layer import whole_numbers
+
+
+def right_half(rng, m, shape):
+    """Masks of the authors' inpainting: the right half of a picture's columns is missing, floor(w / 2) of them."""
+    h, w = shape
+    return backend.asarray(xp.broadcast_to(xp.tile(xp.arange(w) < w - w // 2, h), (m, h * w)))
+
+
+def quadrants(rng, m, shape):
+    """Masks that give each quadrant of a picture with probability 1/2: all of it, halves, quarters, nothing."""
+    h, w = shape
+    quadrant = 2 * (xp.arange(h) >= h - h // 2)[:, None] + (xp.arange(w) >= w - w // 2)
+    return backend.asarray(rng.mask(.5, (m, 4))[:, quadrant.ravel()])
+
+
+def pixels(rng, m, shape):
+    """Masks that give each pixel by chance, a picture's share of given pixels being uniform on (0, 1)."""
+    return backend.asarray(rng.uniform(0, 1, (m, math.prod(shape))) < rng.uniform(0, 1, (m, 1)))
+
+
+def quadrants_and_pixels(rng, m, shape):
+    """Masks of one kind or the other, by the toss of a coin."""
+    return xp.where(rng.mask(.5, (m, 1)), quadrants(rng, m, shape), pixels(rng, m, shape))
+
+
+MASKS = {mask.__name__: mask for mask in (quadrants_and_pixels, quadrants, pixels, right_half)}
+
+
+class CompletingGenerator(ConditionalGenerator):
+    """
+    G(z, x_rest, mask), a sampler of p(x_S | x_rest) for any S.
+
+    Data rows are pictures x.  Posed, each has a mask beside it, drawn anew each time; G is given the pixels and the
+    mask, and what it makes fills the rest:
+
+        [x | mask] = pose(x)        inputs = [z | x mask | mask]        fprop = [x mask + (1 - mask) h | mask]
+
+    with h the net's output, so the given pixels come through to the bit.  D judges the whole picture, and the mask is
+    its c.
+
+    Parameters
+    ----------
+    mlp : MLP
+        From [z | x mask | mask] to h.
+    shape : (h, w)
+        Of a picture.
+    masks : "quadrants_and_pixels", "quadrants", "pixels" or "right_half"
+        Which are drawn; `right_half` is the authors' inpainting (of which they gave G noise for the missing half).
+    noise, rng
+        As in `Generator`; the stream draws masks as well.
+    """
+
+    argument_names = ("shape", "masks")
+
+    def __init__(self, mlp, shape, masks="quadrants_and_pixels", noise="uniform", rng=None):
+        if masks not in MASKS:
+            raise ValueError(f"masks must be one of {', '.join(MASKS)}, got {masks!r}")
+        self.shape, self.masks = whole_numbers("shape", shape, "rows", "columns"), masks
+        super().__init__(mlp, 2 * math.prod(self.shape), noise, rng)
+        if mlp.dim != math.prod(self.shape):
+            raise ValueError(f"G makes rows of {mlp.dim} numbers, which are no pictures of {shape[0]} x {shape[1]}")
+
+    @property
+    def data_dim(self):
+        return self.mlp.dim
+
+    @property
+    def dim(self):
+        return 2 * self.mlp.dim
+
+    def pose(self, x):
+        return self.ask(x, MASKS[self.masks](self.rng, len(x), self.shape))
+
+    def ask(self, x, mask):
+        """The posed rows [x | mask] of pictures `x` (m, dim), with a `mask` of the same shape or, for all, (dim,)."""
+        if x.ndim != 2 or mask.shape not in (x.shape, x.shape[1:]):
+            raise ValueError(f"a mask must have the pictures' shape {x.shape}, or that of one, got shape {mask.shape}")
+        if not ((mask == 0) | (mask == 1)).all():
+            raise ValueError("a mask must be 1 where a pixel is given and 0 elsewhere, got other numbers")
+        return xp.concatenate([x, backend.asarray(xp.broadcast_to(mask, x.shape))], axis=1)
+
+    def given(self, x):
+        x, mask = split(x, self.mlp.dim)
+        return xp.concatenate([x * mask, mask], axis=1)
+
+    def fprop(self, z):
+        known, self.mask = split(split(z, self.ncond)[1], self.mlp.dim)
+        self.h = self.mlp.fprop(z)
+        return xp.concatenate([known + (1 - self.mask) * self.h, self.mask], axis=1)
+
+    def bprop(self, dx, params=True, inputs=True):
+        dx, dmask = split(dx, self.mlp.dim)
+        dz = self.mlp.bprop(dx * (1 - self.mask), params, inputs)
+        if inputs is not False:
+            dz[:, self.nz:] += xp.concatenate([dx, dmask - dx * self.h], axis=1)
+        return dz
+
+    def complete(self, x, mask):
+        """The pictures `x` (m, dim) with the pixels where `mask` is 0 made anew, as `ask` takes them: (m, dim)."""
+        return split(self.fprop(self.inputs(self.ask(x, mask))), self.mlp.dim)[0]
+
+    def __repr__(self):
+        return f"CompletingGenerator({self.mlp!r}, shape={self.shape}, masks={self.masks!r}, noise={self.prior!r})"

@@ -1,0 +1,203 @@
+"""
+Conditional games (Section 7, extension 1): both players are given c, and G learns p(x | c).
+
+A game over rows (x, c) side by side, in which G makes x and copies c, is the paper's with p_data(x, c) for the data and
+p_data(c) p_g(x | c) for the samples: its optimum is p_g(x | c) = p_data(x | c) for every c that comes up.
+
+    [x | c] = G.pose(data)      [z | c'] = G.inputs([x | c])      G.fprop([z | c']) = [G(z, c') | c]
+
+Layers that see c take it as the last `ncond` of their inputs; the first of G and the first of D do, others need not.
+"""
+import numpy as np
+
+from npgan import backend, blas
+from npgan.adversarial import Generator
+from npgan.backend import xp
+from npgan.initialisation import initial_weights
+from npgan.layer import positive_ints
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear
+
+
+def split(rows, ncond):
+    """The rows (m, n) [s | c] in two, s (m, n - ncond) and c (m, ncond), as views."""
+    n = rows.shape[1] - ncond
+    return rows[:, :n], rows[:, n:]
+
+
+def one_hot(y, num_classes=10):
+    """
+    Labels as the condition of a game: a row for each, 1 at its class and 0 elsewhere.
+
+    Parameters
+    ----------
+    y : sequence of int (m,), in 0 .. num_classes - 1
+    num_classes : int
+
+    Returns
+    -------
+    backend array (m, num_classes) of floatX
+    """
+    y = np.asarray(backend.to_numpy(y))
+    if y.ndim != 1 or y.dtype.kind not in "iu" or not y.size or not 0 <= y.min() <= y.max() < num_classes:
+        found = f"{y.min()} to {y.max()}" if y.size and y.dtype.kind in "iuf" else f"{y.dtype} of shape {y.shape}"
+        raise ValueError(f"labels must be a list of whole numbers from 0 to {num_classes - 1}, got {found}")
+    return backend.asarray(y[:, None] == np.arange(num_classes))
+
+
+class Conditional(Linear):
+    """
+    An affine map that also sees c: z = s W + c V + b, of a row [s | c].
+
+    To the units c V is a further bias, which differs from row to row; with c = 0 they are those of the layer without c,
+    to the bit, in training as well.  Derived as in `Linear`,
+
+        dV = c^T dz         dc = dz V^T
+
+    A layer of another kind takes this one's place above `Linear`: ``class ConditionalMaxout(Maxout, Conditional)``.
+
+    Parameters
+    ----------
+    nvis, dim, irange, rng, **initialisation
+        As in `Linear`; nvis counts c.
+    ncond : int
+        The inputs of c, the last of the nvis; W is (nvis - ncond, dim), V is (ncond, dim).
+    cond_rng : RandomStream, optional
+        Draws V, uniform on [-irange, irange); `rng` unless given.
+    """
+
+    param_names = ("W", "b", "V")
+    accumulates = True
+
+    def __init__(self, nvis, dim, irange=None, rng=None, *, ncond, cond_rng=None, **initialisation):
+        positive_ints(ncond=ncond)
+        if not ncond < nvis:
+            raise ValueError(f"ncond counts inputs that are a condition, and must be below nvis = {nvis}, got {ncond}")
+        super().__init__(nvis - ncond, dim, irange, rng, **initialisation)
+        self.nvis, self.ncond = nvis, ncond
+        self.V = initial_weights(ncond, dim, cond_rng or rng, irange)
+        self.dV = xp.zeros_like(self.V)
+
+    def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
+        self.check_input(state_below)
+        s, c = (xp.ascontiguousarray(part) for part in split(state_below, self.ncond))
+        z = xp.matmul(s, self.W)
+        z += self.b
+        z += xp.matmul(c, self.V)
+        return self.remember(z, s, c)
+
+    def bprop(self, dz, params=True, inputs=True):                  # (m, dim) -> (m, nvis)
+        s, c = self.recall(dz)
+        self._kept = s,                                             # for Linear's turn, which answers for s
+        ds = super().bprop(dz, params, inputs)
+        if params:
+            beta, alpha = (0., 1.) if params is True else params
+            blas.add_product(self.dV, beta, alpha, c.T, dz)
+        if inputs is not False:
+            return xp.concatenate([ds, xp.matmul(dz, self.V.T)], axis=1)
+
+
+class ConditionalRectifiedLinear(RectifiedLinear, Conditional):
+    """h = max(0, s W + c V + b), see `Conditional`."""
+
+    argument_names = RectifiedLinear.argument_names + ("ncond",)
+
+
+class ConditionalMaxout(Maxout, Conditional):
+    """`Maxout` of s W + c V + b, see `Conditional`."""
+
+    argument_names = Maxout.argument_names + ("ncond",)
+
+
+class ConditionalDropout(Dropout):
+    """`Dropout` of all inputs but the last `ncond`: what is given stays given."""
+
+    argument_names = Dropout.argument_names + ("ncond",)
+
+    def __init__(self, include_prob, scale=None, rng=None, *, ncond):
+        super().__init__(include_prob, scale, rng)
+        positive_ints(ncond=ncond)
+        self.ncond = ncond
+
+    def dropout_fprop(self, state_below):
+        if self.include_prob == 1:
+            return self.fprop(state_below)
+        s, c = split(state_below, self.ncond)
+        s = super().dropout_fprop(s)
+        factor, = self._kept
+        return self.remember(xp.concatenate([s, c], axis=1), xp.concatenate([factor, xp.ones_like(c)], axis=1))
+
+
+class ConditionalGenerator(Generator):
+    """
+    G(z, c), a sampler of p_g(x | c): the conditional model of Section 7, extension 1.
+
+    Data rows are [x | c], such as pictures and their `one_hot` labels.  Samples get the c of the data rows that they
+    stand beside, and D judges [x | c] as well.
+
+    Parameters
+    ----------
+    mlp : MLP
+        From [z | c] to x.
+    ncond : int
+        The numbers in c.
+    noise, rng
+        As in `Generator`.
+    """
+
+    argument_names = ("ncond",)
+
+    def __init__(self, mlp, ncond, noise="uniform", rng=None):
+        super().__init__(mlp, noise, rng)
+        positive_ints(ncond=ncond)
+        if not ncond < mlp.nvis:
+            raise ValueError(f"G takes z and c, {mlp.nvis} numbers in all, which {ncond} of c leave no room for z")
+        self.ncond = ncond
+
+    @property
+    def nz(self):
+        return self.mlp.nvis - self.ncond
+
+    @property
+    def data_dim(self):
+        return self.mlp.dim + self.ncond
+
+    dim = data_dim
+
+    def inputs(self, x):
+        """[z | c] for the c of the posed rows `x`: an array (m, nz + ncond)."""
+        return xp.concatenate([self.noise(len(x)), self.given(x)], axis=1)
+
+    def given(self, x):
+        """What G is given of the posed rows `x`: their c."""
+        return split(x, self.ncond)[1]
+
+    def fprop(self, z):
+        return xp.concatenate([self.mlp.fprop(z), split(z, self.ncond)[1]], axis=1)
+
+    def bprop(self, dx, params=True, inputs=True):
+        dx, dc = split(dx, self.ncond)
+        dz = self.mlp.bprop(xp.ascontiguousarray(dx), params, inputs)
+        if inputs is not False:
+            dz[:, self.nz:] += dc
+        return dz
+
+    def sample(self, c):
+        """
+        A sample for each row of `c`, independent of the others.
+
+        Parameters
+        ----------
+        c : array (m, ncond)
+
+        Returns
+        -------
+        array (m, mlp.dim)
+            x alone.
+        """
+        if c.ndim != 2 or c.shape[1] != self.ncond:
+            raise ValueError(f"c must be one or more rows of {self.ncond} numbers, got shape {c.shape}")
+        return xp.concatenate([self.mlp.fprop(xp.concatenate([self.noise(len(part)), part], axis=1))
+                               for part in (c[start:start + 1000] for start in range(0, len(c), 1000))])
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.mlp!r}, ncond={self.ncond}, noise={self.prior!r})"

@@ -1,0 +1,133 @@
+"""
+Learned approximate inference: a net E that predicts from x the z that G made it of (Section 7, extension 2).
+
+E learns from samples alone, whose z is known, so it can be trained beside G as well as when G is finished; no gradient
+of its goes into G.  As a layer l of G may be easier to tell from x than z, E can also predict its output h_l:
+
+    C = mean over rows of ||E(G(z)) - z||^2         or ||E(G(z)) - h_l(z)||^2         (the authors' ``infer_layer``)
+"""
+from npgan.costs import squared_error_grad
+from npgan.layer import positive_ints
+
+
+class Inferer:
+    """
+    The inference net E of a generator.
+
+    Parameters
+    ----------
+    net : MLP
+        E, from a sample of G to z or to the layer.
+    generator : Generator
+    infer_layer : str, optional
+        The name of the layer of G whose output E predicts, such as "h0"; z unless given.
+    """
+
+    def __init__(self, net, generator, infer_layer=None):
+        G = generator.mlp
+        if generator.nz != G.nvis:
+            raise ValueError(f"an inference net is for a G that takes z alone, got {generator!r}")
+        if infer_layer is not None and infer_layer not in G.layer_names[:-1]:
+            raise ValueError(f"infer_layer must be one of {', '.join(G.layer_names[:-1])} or None, got {infer_layer!r}")
+        where = None if infer_layer is None else G.with_params[G.layer_names.index(infer_layer)]
+        self.above = G.layers if where is None else G.layers[where + 1:]            # what makes x of the target
+        target, wanted = (infer_layer, G.layers[where].dim) if infer_layer else ("z", generator.nz)
+        if (net.nvis, net.dim) != (G.dim, wanted):
+            raise ValueError(f"an inference net goes from a sample of {G.dim} numbers to {target} of {wanted}, "
+                             f"got one from {net.nvis} to {net.dim}")
+        self.net, self.generator, self.infer_layer = net, generator, infer_layer
+
+    def infer(self, x):
+        """E(x), what x (m, d) was made of as far as E can tell: an array (m, nz), or (m, dim of the layer)."""
+        return self.net.fprop(x)
+
+    def reconstruct(self, x):
+        """G(E(x)), or what G's upper layers make of the layer that E predicts: an array like x."""
+        h = self.infer(x)
+        for layer in self.above:
+            h = layer.fprop(h)
+        return h
+
+
+def inference_step(inferer, rule, m):
+    """
+    One step of E down the gradient of C: `rule` moves the `inferer`'s net by `m` samples of G, which stays as it is.
+
+    E is trained by its pass with dropout, if it has any.
+    """
+    positive_ints(m=m)
+    G = inferer.generator
+    z = G.noise(m)
+    h = dict(G.mlp.activations(z))
+    target = h[inferer.infer_layer] if inferer.infer_layer else z
+    E = inferer.net
+    rule.descend(E, squared_error_grad(E.dropout_fprop(h["y"]), target))
+
+
+def reconstruction_step(inferer, rule, x):
+    """
+    One step of E down the gradient of mean ||G(E(x)) - x||^2, which comes to E through G held fixed.
+
+    Where C asks for each coordinate of z alike, this asks for those that show.  `x` (m, d) may be samples or data.
+    """
+    h = inferer.net.dropout_fprop(x)
+    for layer in inferer.above:
+        h = layer.fprop(h)
+    dh = squared_error_grad(h, x)
+    for layer in reversed(inferer.above):
+        dh = layer.bprop(dh, params=False)
+    rule.descend(inferer.net, dh)
+
+
+class InferenceBeside:
+    """
+    Trains E beside G, as an extension of `Train`: an `inference_step` after each minibatch, as many samples.
+
+    Its noise comes from streams of its own, so the game goes the same way with it or without.
+
+    Parameters
+    ----------
+    inferer : Inferer
+        Of the game's generator.
+    rule : Momentum
+        E's own.
+    seed : int
+        Of the noise.
+    """
+
+    state_names = "theta", "velocity", "rates"
+
+    def __init__(self, inferer, rule, seed=2014):
+        self.inferer, self.rule, self.seed = inferer, rule, seed
+
+    def on_update(self, train):
+        """Train E; call after each update."""
+        with self.inferer.generator.rng.aside([self.seed, train.updates]):
+            inference_step(self.inferer, self.rule, train.batch_size)
+
+    @property
+    def theta(self):
+        """E's parameters."""
+        return self.inferer.net.theta
+
+    @theta.setter
+    def theta(self, theta):
+        self.theta[...] = theta
+
+    @property
+    def velocity(self):
+        """The rule's."""
+        return self.rule.velocity
+
+    @velocity.setter
+    def velocity(self, velocity):
+        self.rule.velocity = velocity
+
+    @property
+    def rates(self):
+        """The rule's learning rate and momentum, which schedules change."""
+        return [self.rule.learning_rate, self.rule.momentum]
+
+    @rates.setter
+    def rates(self, rates):
+        self.rule.learning_rate, self.rule.momentum = rates
