@@ -48,13 +48,15 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     description : str
         The script's docstring.
     max_epochs, save_path, seed
-        Defaults; a script without training or output leaves the first or second out.
+        Defaults; a script without training or output leaves the first or second out.  Where the first depends on
+        other options it is words that say so, and the option is None unless given.
     more : dict
         Further options: the name, then the keyword arguments of ``add_argument``; one with ``nargs`` has no dashes.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if max_epochs is not None:
-        parser.add_argument("--max_epochs", type=positive_int, default=max_epochs, help="default %(default)s")
+        parser.add_argument("--max_epochs", type=positive_int, help=f"default {max_epochs}",
+                            default=None if isinstance(max_epochs, str) else max_epochs)
     if save_path is not None:
         parser.add_argument("--save_path", type=new_file, default=save_path,
                             help="where the result is written, default %(default)s")

@@ -1,0 +1,136 @@
+"""
+What the scripts about Section 7's extensions share: the data, the nets' sizes, the training, and a classifier to judge.
+
+The data are MNIST where its files are found (see NPGAN_DATA_PATH), the digits that come with npgan otherwise.
+"""
+from pathlib import Path
+from typing import NamedTuple
+
+from common import Progress, options
+
+from npgan import checkpoint
+from npgan.adversarial import SimultaneousSteps
+from npgan.backend import RandomStream
+from npgan.classifier import error, train_classifier
+from npgan.conditional import one_hot
+from npgan.datasets import Dataset, digits, files, mnist
+from npgan.layers import Dropout, Linear, Maxout
+from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.mlp import MLP
+from npgan.monitor import Monitor
+from npgan.train import Train
+
+DATASETS = {"mnist": mnist, "digits": digits}
+CLASSES = 10
+
+
+class Numbers(NamedTuple):
+    """The numbers of the nets and of their training, for one of the data sets."""
+
+    nz: int                                 # coordinates of z
+    hidden: int                             # units in each of G's two layers of rectifiers
+    units: int                              # of five pieces, in each of D's two layers of maxout
+    irange_D: float
+    include_prob: float                     # of D's hidden units
+    learning_rate_G: float
+    learning_rate_D: float
+    average: float                          # decay of the average of G
+    epochs: int
+    classifier_epochs: int
+
+
+NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8),
+           "digits": Numbers(50, 200, 60, .05, .8, .1, .2, .9998, 1500, 60)}
+
+
+def section7_options(description, save_path, **more):
+    """
+    As `common.options`, with the choice of data set and --resume.
+
+    Returns
+    -------
+    argparse.Namespace
+        With ``numbers``, the data set's `Numbers`, and ``stem``, the picture's path without its ending.
+    """
+    epochs = ", ".join(f"{numbers.epochs} on {name}" for name, numbers in NUMBERS.items())
+    chosen = options(
+        description, max_epochs=epochs, save_path=save_path,
+        dataset={"choices": tuple(DATASETS), "help": "default mnist if its files are found, else the digits of npgan"},
+        resume={"action": "store_true", "help": "go on from the checkpoint beside the picture, bit for bit"}, **more)
+    chosen.dataset = chosen.dataset or ("mnist" if all(map(files.find, mnist.FILES)) else "digits")
+    chosen.numbers = NUMBERS[chosen.dataset]
+    chosen.max_epochs = chosen.max_epochs or chosen.numbers.epochs
+    chosen.stem = str(Path(chosen.save_path).with_suffix(""))
+    print(f"{chosen.dataset}, seed {chosen.seed}", flush=True)
+    return chosen
+
+
+def load(chosen):
+    """The training, validation and test parts of the `chosen` data set."""
+    return [DATASETS[chosen.dataset].load(which) for which in ("train", "valid", "test")]
+
+
+def streams(chosen, number=5):
+    """Random streams of the script's seed: of G's weights, D's weights, noise, masks, the order of rows, and more."""
+    return [RandomStream([chosen.seed, i]) for i in range(number)]
+
+
+def train_pair(pair, data, valid, chosen, order, extensions=(), stem=None):
+    """
+    The game of a script, by the authors' simultaneous steps and schedules, saved after each hundredth of the epochs.
+
+    Parameters
+    ----------
+    pair : AdversaryPair
+    data, valid : Dataset
+        The rows to train on, and those to watch D on, of which the first 1,000 are taken.
+    chosen : argparse.Namespace
+        From `section7_options`.
+    order : RandomStream
+    extensions : sequence
+        More of them, after the average.
+    stem : str
+        Of the checkpoint's path, by default the picture's.
+
+    Returns
+    -------
+    PolyakAverage
+        Of G.
+    """
+    numbers, path = chosen.numbers, f"{stem or chosen.stem}.npz"
+    rule_G, rule_D = (Momentum(rate, init_momentum=.5) for rate in (numbers.learning_rate_G, numbers.learning_rate_D))
+    average = PolyakAverage(pair.generator, numbers.average)
+    every = max(1, chosen.max_epochs // 100)
+    monitor = Monitor({"valid": Dataset(valid.X[:1000], name=valid.name)}, seed=chosen.seed, every=every)
+    game = Train(SimultaneousSteps(pair, rule_G, rule_D), data, batch_size=100, rng=order, extensions=[
+        average, *extensions,
+        ExponentialDecay([rule_G, rule_D], decay_factor=1.000004, min_lr=1e-6),
+        MomentumAdjustor([rule_G, rule_D], final_momentum=.7, start=1, saturate=chosen.max_epochs),
+        monitor,
+        checkpoint.Saving(path, every),
+        Progress(chosen.max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples"})])
+    if chosen.resume:
+        checkpoint.restore(path, game)
+        print(f"going on after epoch {game.epoch}")
+    game.main_loop(chosen.max_epochs)
+    return average
+
+
+def classifier_net(nvis, numbers, weights, masks):
+    """A classifier of the shape of D: two layers of maxout with dropout, below ten outputs."""
+    return MLP([Dropout(include_prob=.8, rng=masks),
+                Maxout(nvis=nvis, num_units=numbers.units, num_pieces=5, irange=.05, rng=weights),
+                Dropout(include_prob=numbers.include_prob, rng=masks),
+                Maxout(nvis=numbers.units, num_units=numbers.units, num_pieces=5, irange=.05, rng=weights),
+                Dropout(include_prob=numbers.include_prob, rng=masks),
+                Linear(nvis=numbers.units, dim=CLASSES, irange=.05, rng=weights)])
+
+
+def judge(train, test, chosen):
+    """A classifier trained on the real digits of `train`; its error on those of `test` is printed."""
+    weights, masks, order = (RandomStream([chosen.seed, i]) for i in (20, 21, 22))
+    net = classifier_net(train.X.shape[1], chosen.numbers, weights, masks)
+    train_classifier(net, train.X, one_hot(train.y, CLASSES), Momentum(learning_rate=.1, init_momentum=.5),
+                     batch_size=100, num_epochs=chosen.numbers.classifier_epochs, rng=order)
+    print(f"the classifier that judges gets {1 - error(net, test):.2%} of {len(test):,} test digits right", flush=True)
+    return net
