@@ -37,10 +37,12 @@ class Numbers(NamedTuple):
     average: float                          # decay of the average of G
     epochs: int
     classifier_epochs: int
+    inference_updates: int
+    learning_rate_E: float
 
 
-NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8),
-           "digits": Numbers(50, 200, 60, .05, .8, .1, .2, .9998, 1500, 60)}
+NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8, 8000, .003),
+           "digits": Numbers(50, 200, 60, .05, .8, .1, .2, .9998, 1500, 60, 4000, .01)}
 
 
 def section7_options(description, save_path, **more):

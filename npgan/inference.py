@@ -5,7 +5,10 @@ E learns from samples alone, whose z is known, so it can be trained beside G as 
 of its goes into G.  As a layer l of G may be easier to tell from x than z, E can also predict its output h_l:
 
     C = mean over rows of ||E(G(z)) - z||^2         or ||E(G(z)) - h_l(z)||^2         (the authors' ``infer_layer``)
+
+Data are near to samples, not among them.  So that E is right there too, it may be shown G(z) + N(0, tau^2) in training.
 """
+from npgan.backend import aside, check_stream
 from npgan.costs import squared_error_grad
 from npgan.layer import positive_ints
 
@@ -21,9 +24,17 @@ class Inferer:
     generator : Generator
     infer_layer : str, optional
         The name of the layer of G whose output E predicts, such as "h0"; z unless given.
+    tau : float
+        The standard deviation of the noise on what E is shown in training.
+    rng : RandomStream, optional
+        Draws that noise.
     """
 
-    def __init__(self, net, generator, infer_layer=None):
+    def __init__(self, net, generator, infer_layer=None, tau=0., rng=None):
+        if not 0 <= tau < float("inf"):
+            raise ValueError(f"tau must be a number >= 0, got {tau}")
+        if tau:
+            check_stream(rng)
         G = generator.mlp
         if generator.nz != G.nvis:
             raise ValueError(f"an inference net is for a G that takes z alone, got {generator!r}")
@@ -35,7 +46,17 @@ class Inferer:
         if (net.nvis, net.dim) != (G.dim, wanted):
             raise ValueError(f"an inference net goes from a sample of {G.dim} numbers to {target} of {wanted}, "
                              f"got one from {net.nvis} to {net.dim}")
-        self.net, self.generator, self.infer_layer = net, generator, infer_layer
+        self.net, self.generator, self.infer_layer, self.tau, self.rng = net, generator, infer_layer, tau, rng
+
+    @property
+    def streams(self):
+        """The random streams of noise and masks, each once."""
+        drawn = [self.rng] if self.rng else []
+        return list(dict.fromkeys([*self.generator.streams, *drawn, *self.net.streams]))
+
+    def training_fprop(self, x):
+        """E's training pass, with noise on `x` and with dropout, if there is any of either."""
+        return self.net.dropout_fprop(x + self.tau * self.rng.normal(x.shape) if self.tau else x)
 
     def infer(self, x):
         """E(x), what x (m, d) was made of as far as E can tell: an array (m, nz), or (m, dim of the layer)."""
@@ -52,16 +73,13 @@ class Inferer:
 def inference_step(inferer, rule, m):
     """
     One step of E down the gradient of C: `rule` moves the `inferer`'s net by `m` samples of G, which stays as it is.
-
-    E is trained by its pass with dropout, if it has any.
     """
     positive_ints(m=m)
     G = inferer.generator
     z = G.noise(m)
     h = dict(G.mlp.activations(z))
     target = h[inferer.infer_layer] if inferer.infer_layer else z
-    E = inferer.net
-    rule.descend(E, squared_error_grad(E.dropout_fprop(h["y"]), target))
+    rule.descend(inferer.net, squared_error_grad(inferer.training_fprop(h["y"]), target))
 
 
 def reconstruction_step(inferer, rule, x):
@@ -70,7 +88,7 @@ def reconstruction_step(inferer, rule, x):
 
     Where C asks for each coordinate of z alike, this asks for those that show.  `x` (m, d) may be samples or data.
     """
-    h = inferer.net.dropout_fprop(x)
+    h = inferer.training_fprop(x)
     for layer in inferer.above:
         h = layer.fprop(h)
     dh = squared_error_grad(h, x)
@@ -102,7 +120,7 @@ class InferenceBeside:
 
     def on_update(self, train):
         """Train E; call after each update."""
-        with self.inferer.generator.rng.aside([self.seed, train.updates]):
+        with aside(self.inferer.streams, self.seed, train.updates):
             inference_step(self.inferer, self.rule, train.batch_size)
 
     @property
