@@ -14,87 +14,46 @@ Reads MNIST and the generator that comes with npgan where these are found, other
 npgan; writes ``inference.png``.
 """
 import numpy as np
-from common import generator_file, positive_int
-from section7 import NUMBERS, load, section7_options, streams, train_pair
+from common import generator_file
+from section7 import load, plain_pair, section7_options, tells_z, train_inferer, train_pair
 
 from npgan import checkpoint, viewer
-from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.inference import InferenceBeside, Inferer, inference_step, reconstruction_step
-from npgan.initialisation import marginal_bias
-from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.inference import InferenceBeside, inference_step, reconstruction_step
 from npgan.learning_rule import Momentum
-from npgan.mlp import MLP
 
-chosen = section7_options(__doc__, "inference.png", num_updates={
-    "type": positive_int, "help": "of each net E once G is finished, default " + ", ".join(
-        f"{numbers.inference_updates} on {name}" for name, numbers in NUMBERS.items())})
-chosen.num_updates = chosen.num_updates or chosen.numbers.inference_updates
-numbers = chosen.numbers
+chosen = section7_options(__doc__, "inference.png")
 train, valid, test = load(chosen)
-d = train.X.shape[1]
-
-# %%
-# A net that tells z
-# ------------------
-# Rectifiers like G's, upside down, below as many linear units as z, or the layer to be told, has coordinates.
-
-
-def inferer(G, stream, infer_layer=None):
-    """A new net E for `G`, its weights drawn from a stream of that number."""
-    rng = RandomStream([chosen.seed, stream])
-    target = dict(zip(G.mlp.layer_names, (layer.dim for layer in G.mlp.layers))).get(infer_layer, G.nz)
-    wide = numbers.hidden
-    return Inferer(MLP([RectifiedLinear(nvis=d, dim=wide, istdev=(2 / d) ** .5, rng=rng),
-                        RectifiedLinear(nvis=wide, dim=wide, istdev=(2 / wide) ** .5, rng=rng),
-                        Linear(nvis=wide, dim=target, irange=.01, rng=rng)]), G, infer_layer, tau=.2, rng=rng)
-
-
-def rule():
-    """E's: a squared error over so many coordinates wants small steps."""
-    return Momentum(learning_rate=numbers.learning_rate_E, init_momentum=.9)
-
 
 # %%
 # Beside G
 # --------
 # The generator that comes with npgan has no training left; on the small digits G is trained here, and one E beside it.
+# E has rectifiers like G's, upside down, below as many linear units as what it is to tell has coordinates.
 
 if chosen.dataset == "mnist":
-    G = checkpoint.load(generator_file(None)).generator(rng=RandomStream([chosen.seed, 2]))
-    trained = {}
+    G, trained = checkpoint.load(generator_file(None)).generator(rng=RandomStream([chosen.seed, 2])), {}
 else:
-    weights_G, weights_D, noise, masks, order = streams(chosen)
-    G = Generator(MLP([RectifiedLinear(nvis=numbers.nz, dim=numbers.hidden, irange=.05, rng=weights_G),
-                       RectifiedLinear(nvis=numbers.hidden, dim=numbers.hidden, irange=.05, rng=weights_G),
-                       Sigmoid(nvis=numbers.hidden, dim=d, irange=.05, rng=weights_G,
-                               init_bias=marginal_bias(train.X))]), noise="uniform", rng=noise)
-    D = MLP([Dropout(include_prob=.8, rng=masks),
-             Maxout(nvis=d, num_units=numbers.units, num_pieces=5, irange=numbers.irange_D, rng=weights_D),
-             Dropout(include_prob=numbers.include_prob, rng=masks),
-             Maxout(nvis=numbers.units, num_units=numbers.units, num_pieces=5, irange=numbers.irange_D, rng=weights_D),
-             Dropout(include_prob=numbers.include_prob, rng=masks),
-             Linear(nvis=numbers.units, dim=1, irange=numbers.irange_D, rng=weights_D)])
-    beside = InferenceBeside(inferer(G, 10), rule(), chosen.seed)
-    average = train_pair(AdversaryPair(G, D), train, valid, chosen, order, [beside])
-    G.theta[...] = average.theta                                # E learned the last G's z, the average's hardly differs
-    trained = {"z, beside G": beside.inferer}
+    pair, order = plain_pair(train, chosen)
+    G = pair.generator
+    trained = {"z, beside G": tells_z(G, chosen, stream=10)}
+    rule = Momentum(chosen.numbers.learning_rate_E, init_momentum=.9)
+    beside = InferenceBeside(trained["z, beside G"], rule, chosen.seed)
+    average = train_pair(pair, train, valid, chosen, order, [beside])
+    G.theta[...] = average.theta                # E learned the last G's z, from which the average's hardly differs
 
 # %%
 # Afterwards
 # ----------
-# G stays as it is; E sees nothing but its samples.
+# G stays as it is; E sees nothing but its samples, with a little noise on them.
 
-afterwards = [("z", inferer(G, 11), lambda E, rule: inference_step(E, rule, 100)),
-              ("h0, G's first layer", inferer(G, 12, "h0"), lambda E, rule: inference_step(E, rule, 100)),
-              ("what remakes samples", inferer(G, 13), lambda E, rule: reconstruction_step(E, rule, G.sample(100)))]
 before = G.theta.copy()
-for name, E, step in afterwards:
-    moves = rule()
-    for update in range(chosen.num_updates):
-        moves.learning_rate = numbers.learning_rate_E * (1 - update / chosen.num_updates)
-        step(E, moves)
-    trained[name] = E
+for stream, (name, infer_layer, step) in enumerate([
+        ("z", None, lambda E, rule: inference_step(E, rule, 100)),
+        ("h0, the output of G's first layer", "h0", lambda E, rule: inference_step(E, rule, 100)),
+        ("what remakes samples", None, lambda E, rule: reconstruction_step(E, rule, G.sample(100)))], start=11):
+    trained[name] = tells_z(G, chosen, infer_layer, stream)
+    train_inferer(trained[name], chosen, step)
 print(f"G's parameters are as before: {bool((G.theta == before).all())}", flush=True)
 
 # %%

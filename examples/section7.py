@@ -9,12 +9,14 @@ from typing import NamedTuple
 from common import Progress, options
 
 from npgan import checkpoint
-from npgan.adversarial import SimultaneousSteps
+from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream
 from npgan.classifier import error, train_classifier
 from npgan.conditional import one_hot
 from npgan.datasets import Dataset, digits, files, mnist
-from npgan.layers import Dropout, Linear, Maxout
+from npgan.inference import Inferer
+from npgan.initialisation import marginal_bias
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
@@ -39,10 +41,11 @@ class Numbers(NamedTuple):
     classifier_epochs: int
     inference_updates: int
     learning_rate_E: float
+    labelled_updates: int                   # of a net that learns few labelled digits
 
 
-NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8, 8000, .003),
-           "digits": Numbers(50, 200, 60, .05, .8, .1, .2, .9998, 1500, 60, 4000, .01)}
+NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8, 8000, .003, 1000),
+           "digits": Numbers(50, 200, 60, .05, .8, .1, .2, .9998, 1500, 60, 4000, .01, 1000)}
 
 
 def section7_options(description, save_path, **more):
@@ -75,6 +78,41 @@ def load(chosen):
 def streams(chosen, number=5):
     """Random streams of the script's seed: of G's weights, D's weights, noise, masks, the order of rows, and more."""
     return [RandomStream([chosen.seed, i]) for i in range(number)]
+
+
+def plain_pair(train, chosen):
+    """The pair of Section 5 for rows of `train`, new, and the stream for the order of rows."""
+    numbers, d = chosen.numbers, train.X.shape[1]
+    weights_G, weights_D, noise, masks, order = streams(chosen)
+    G = Generator(MLP([RectifiedLinear(nvis=numbers.nz, dim=numbers.hidden, irange=.05, rng=weights_G),
+                       RectifiedLinear(nvis=numbers.hidden, dim=numbers.hidden, irange=.05, rng=weights_G),
+                       Sigmoid(nvis=numbers.hidden, dim=d, irange=.05, rng=weights_G,
+                               init_bias=marginal_bias(train.X))]), noise="uniform", rng=noise)
+    D = MLP([Dropout(include_prob=.8, rng=masks),
+             Maxout(nvis=d, num_units=numbers.units, num_pieces=5, irange=numbers.irange_D, rng=weights_D),
+             Dropout(include_prob=numbers.include_prob, rng=masks),
+             Maxout(nvis=numbers.units, num_units=numbers.units, num_pieces=5, irange=numbers.irange_D, rng=weights_D),
+             Dropout(include_prob=numbers.include_prob, rng=masks),
+             Linear(nvis=numbers.units, dim=1, irange=numbers.irange_D, rng=weights_D)])
+    return AdversaryPair(G, D), order
+
+
+def tells_z(G, chosen, infer_layer=None, stream=11):
+    """A new inference net for `G`: rectifiers as wide as G's, below linear units; weights and noise from a `stream`."""
+    rng, d, wide = RandomStream([chosen.seed, stream]), G.mlp.dim, chosen.numbers.hidden
+    dim = dict(G.mlp.named_layers)[infer_layer].dim if infer_layer else G.nz
+    net = MLP([RectifiedLinear(nvis=d, dim=wide, istdev=(2 / d) ** .5, rng=rng),
+               RectifiedLinear(nvis=wide, dim=wide, istdev=(2 / wide) ** .5, rng=rng),
+               Linear(nvis=wide, dim=dim, irange=.01, rng=rng)])
+    return Inferer(net, G, infer_layer, tau=.2, rng=rng)
+
+
+def train_inferer(E, chosen, step):
+    """Train the net of `E` by `step`, a function of E and of its rule, whose rate falls to 0."""
+    rule, num_updates = Momentum(chosen.numbers.learning_rate_E, init_momentum=.9), chosen.numbers.inference_updates
+    for update in range(num_updates):
+        rule.learning_rate = chosen.numbers.learning_rate_E * (1 - update / num_updates)
+        step(E, rule)
 
 
 def train_pair(pair, data, valid, chosen, order, extensions=(), stem=None):

@@ -1,0 +1,143 @@
+"""
+========================
+Semi-supervised learning
+========================
+
+Section 7 of Goodfellow et al. (2014), extension 4: "features from the discriminator or inference net could improve
+performance of classifiers when limited labeled data is available."
+
+G and D play on all training digits, without labels; then 100, 300 or 1,000 digits get theirs.  A linear classifier on
+D's hidden units, or on those of a net E that tells z, is compared with one on raw pixels and one on the units of a D
+that was never trained; a net of D's shape that sees the labelled digits alone, with one that starts as D
+("recapitated", with a head of ten outputs in place of D's one).
+
+Reads MNIST where it is found, otherwise the digits that come with npgan, and, if it is named, a checkpoint of
+``mnist.py`` in place of training; writes ``semi_supervised.png``.
+"""
+import numpy as np
+from common import positive_int
+from matplotlib.figure import Figure
+from section7 import CLASSES, classifier_net, load, plain_pair, section7_options, tells_z, train_inferer, train_pair
+
+from npgan import checkpoint, viewer
+from npgan.backend import RandomStream, xp
+from npgan.classifier import error, features, fit_softmax, recapitate, train_classifier
+from npgan.conditional import one_hot
+from npgan.datasets import Dataset
+from npgan.inference import inference_step
+from npgan.layers import Linear
+from npgan.learning_rule import Momentum
+
+chosen = section7_options(__doc__, "semi_supervised.png", checkpoint={"nargs": "?", "help": "of mnist.py's nets"},
+                          draws={"type": positive_int, "default": 10, "help": "of labels, default %(default)s"})
+numbers = chosen.numbers
+train, valid, test = load(chosen)
+
+# %%
+# Without labels
+# --------------
+# The game, and the net that tells z from samples.
+
+pair, order = plain_pair(train, chosen)
+if chosen.checkpoint:
+    pair = checkpoint.load(chosen.checkpoint).pair(rng=RandomStream([chosen.seed, 2]))
+else:
+    average = train_pair(pair, train, valid, chosen, order)
+    pair.generator.theta[...] = average.theta
+G, D = pair.generator, pair.discriminator
+if G.mlp.dim != train.X.shape[1]:
+    raise ValueError(f"{chosen.checkpoint}: expected nets for rows of {train.X.shape[1]} numbers, found {G.mlp.dim}")
+untrained = plain_pair(train, chosen)[0].discriminator
+E = tells_z(G, chosen)
+train_inferer(E, chosen, lambda E, rule: inference_step(E, rule, 100))
+
+
+def scaled(of):
+    """The features `of` training, validation and test rows, divided by the root of their mean square in training."""
+    parts = [of(data.X) for data in (train, valid, test)]
+    size = xp.sqrt(xp.square(parts[0][:1000]).mean())
+    return [part / size for part in parts]
+
+
+inputs = {"raw pixels": scaled(lambda x: x),
+          "units of D": scaled(lambda x: features(D, x)),
+          "units of E": scaled(lambda x: features(E.net, x)),
+          "units of an untrained D": scaled(lambda x: features(untrained, x))}
+SIZES = [n for n in (100, 300, 1000) if n < len(train)]
+PENALTIES = 1e-4, 1e-3, 1e-2, 1e-1, 1.
+
+# %%
+# With few labels
+# ---------------
+# Every draw takes as many digits of each class, the same for all that are compared.  The linear classifier's penalty is
+# chosen on the first 300 validation digits, once for each of its rows, with the first draw.
+
+
+def drawn(n, draw):
+    """The numbers of `n` training rows, n / 10 of each class."""
+    rng = np.random.default_rng([chosen.seed, n, draw])
+    return np.concatenate([rng.choice(np.flatnonzero(train.y == k), n // CLASSES, replace=False)
+                           for k in range(CLASSES)])
+
+
+def linear(name, n):
+    """Test errors of a linear classifier on the inputs of that name, one for each draw of labels."""
+    X, X_valid, X_test = inputs[name]
+
+    def fit(draw, penalty):
+        rows = drawn(n, draw)
+        return fit_softmax(X[xp.asarray(rows)], one_hot(train.y[rows], CLASSES), penalty)
+
+    checked = Dataset(X_valid[:300], valid.y[:300])
+    penalty = min(PENALTIES, key=lambda penalty: error(fit(0, penalty), checked))
+    judged = Dataset(X_test, test.y)
+    return [error(fit(draw, penalty), judged) for draw in range(chosen.draws)]
+
+
+def net(start, n):
+    """Test errors of a net of D's shape, one for each draw: a new one, or if `start` is given one that starts as it."""
+    errors = []
+    for draw in range(chosen.draws):
+        weights, masks, order = (RandomStream([chosen.seed, n, draw, i]) for i in range(3))
+        head = Linear(nvis=numbers.units, dim=CLASSES, irange=.05, rng=weights)
+        classifier = (recapitate(start, head) if start else
+                      classifier_net(train.X.shape[1], numbers, weights, masks))
+        rows = drawn(n, draw)
+        train_classifier(classifier, train.X[xp.asarray(rows)], one_hot(train.y[rows], CLASSES),
+                         Momentum(learning_rate=.05, init_momentum=.5), batch_size=100,
+                         num_epochs=numbers.labelled_updates * 100 // n, rng=order)
+        errors.append(error(classifier, test))
+    return errors
+
+
+results = {f"linear, {name}": [linear(name, n) for n in SIZES] for name in inputs}
+results["net of D's shape"] = [net(None, n) for n in SIZES]
+results["the same, recapitated D"] = [net(D, n) for n in SIZES]
+
+print(f"errors on {len(test):,} test digits in %, mean and standard error over {chosen.draws} draws of labels\n\n"
+      + " " * 34 + "".join(f"{f'{n:,} labels':>16}" for n in SIZES))
+means, errors_of = {}, {}
+for name, by_size in results.items():
+    means[name] = [100 * np.mean(errors) for errors in by_size]
+    errors_of[name] = [100 * np.std(errors, ddof=1) / len(errors) ** .5 if len(errors) > 1 else 0 for errors in by_size]
+    print(f"{name:<34}" + "".join(f"{mean:9.2f} +- {se:.2f}" for mean, se in zip(means[name], errors_of[name])))
+
+# %%
+# The picture
+# -----------
+
+figure = Figure(figsize=(8, 4.5), layout="constrained")
+ax = figure.subplots()
+looks = [("s", "#888888", "--"), ("o", "#0072B2", "-"), ("v", "#E69F00", "-"), ("D", "#BBBBBB", ":"),
+         ("P", "#555555", "--"), ("^", "#000000", "-")]              # solid: what the game has taught
+for (name, mean), (marker, color, dashes) in zip(means.items(), looks):
+    ax.errorbar(SIZES, mean, errors_of[name], label=name, marker=marker, color=color, linestyle=dashes, capsize=3)
+ax.set(xscale="log", yscale="log", xlabel="labelled digits", ylabel="test error (%)")
+ax.set_xticks(SIZES, [f"{n:,}" for n in SIZES])
+ticks = [tick for tick in (1, 2, 5, 10, 20, 50) if ax.get_ylim()[0] <= tick <= ax.get_ylim()[1]]
+ax.set_yticks(ticks, [str(tick) for tick in ticks])
+ax.minorticks_off()
+ax.spines[["top", "right"]].set_visible(False)
+ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, .5))
+viewer.save(chosen.save_path, figure)
+print(f"\nwrote {chosen.save_path}")
