@@ -39,7 +39,7 @@ class Numbers(NamedTuple):
     average: float                          # decay of the average of G
     epochs: int
     classifier_epochs: int
-    inference_updates: int
+    inference_updates: int                  # of E, once G is finished
     learning_rate_E: float
     labelled_updates: int                   # of a net that learns few labelled digits
 
@@ -50,7 +50,7 @@ NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8, 8000
 
 def section7_options(description, save_path, **more):
     """
-    As `common.options`, with the choice of data set and --resume.
+    As `common.options`, with the choice of data set and --resume; a smaller --max_epochs shortens E's training alike.
 
     Returns
     -------
@@ -63,8 +63,11 @@ def section7_options(description, save_path, **more):
         dataset={"choices": tuple(DATASETS), "help": "default mnist if its files are found, else the digits of npgan"},
         resume={"action": "store_true", "help": "go on from the checkpoint beside the picture, bit for bit"}, **more)
     chosen.dataset = chosen.dataset or ("mnist" if all(map(files.find, mnist.FILES)) else "digits")
-    chosen.numbers = NUMBERS[chosen.dataset]
-    chosen.max_epochs = chosen.max_epochs or chosen.numbers.epochs
+    numbers = NUMBERS[chosen.dataset]
+    chosen.max_epochs = chosen.max_epochs or numbers.epochs
+    shorter = min(1, chosen.max_epochs / numbers.epochs)
+    chosen.numbers = numbers._replace(inference_updates=max(1, round(shorter * numbers.inference_updates)),
+                                      labelled_updates=max(10, round(shorter * numbers.labelled_updates)))
     chosen.stem = str(Path(chosen.save_path).with_suffix(""))
     print(f"{chosen.dataset}, seed {chosen.seed}", flush=True)
     return chosen

@@ -1,0 +1,41 @@
+"""Section 7's scripts, run as a user runs them: briefly, on the digits that come with npgan."""
+import re
+
+import pytest
+from matplotlib.image import imread
+from test_examples import run
+
+
+@pytest.mark.parametrize("script, more", [("conditional.py", []), ("completion.py", ["--masks", "right_half"]),
+                                          ("inference.py", []), ("semi_supervised.py", ["--draws", "1"])])
+def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more):
+    stem = script[:-3]
+    done = run(script, "--dataset", "digits", "--max_epochs", 2, *more, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {stem}.png" in done.stdout
+    assert imread(tmp_path / f"{stem}.png")[..., :3].std() > .05
+    if script == "conditional.py":
+        assert re.search(r"of 10,000 samples \d+\.\d% are of the class that was asked for", done.stdout)
+        assert len(re.findall(r"^ +\d  +\d+\.\d%.*\+-.*\+-", done.stdout, re.M)) == 10
+        done = run(script, "--dataset", "digits", "--max_epochs", 3, "--resume", cwd=tmp_path)
+        assert done.returncode == 2 and "saturate" in done.stderr       # momentum's schedule would be another
+    if script == "completion.py":
+        assert len(re.findall(r" all +\d+\.\d% ", done.stdout)) == 7 and "NOT ALL" not in done.stdout
+    if script == "inference.py":
+        assert "G's parameters are as before: True" in done.stdout
+        nearest = float(re.search(r"nearest training digit +(\d+\.\d\d)", done.stdout)[1])
+        assert nearest == pytest.approx(1.25, abs=.01)              # of 300 digits to 1,197, whoever trains
+    if script == "semi_supervised.py":
+        assert len(re.findall(r"(\d+\.\d\d \+- \d+\.\d\d *){3}$", done.stdout, re.M)) == 6
+
+
+@pytest.mark.parametrize("script, arguments, message", [
+    ("conditional.py", ["--dataset", "cifar10"], "invalid choice: 'cifar10'"),
+    ("completion.py", ["--masks", "left"], "invalid choice: 'left'"),
+    ("semi_supervised.py", ["--dataset", "digits", "nowhere.npz"], "nowhere.npz"),
+    ("conditional.py", ["--dataset", "digits", "--resume"], "conditional.npz"),
+])
+def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, script, arguments, message):
+    done = run(script, *arguments, cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert message in done.stderr.strip().splitlines()[-1]
