@@ -2,6 +2,7 @@
 What the scripts about Section 7's extensions share: the data, the nets' sizes, the training, and a classifier to judge.
 
 The data are MNIST where its files are found (see NPGAN_DATA_PATH), the digits that come with npgan otherwise.
+`train_pair` writes a checkpoint beside the script's picture.
 """
 from pathlib import Path
 from typing import NamedTuple
