@@ -13,11 +13,10 @@ from common import options
 from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.special import entr, rel_entr, xlogy
+from scipy.special import expit as sigmoid
 from scipy.stats import beta, norm, uniform
 
 from npgan import viewer
-from npgan.costs import softplus
-from npgan.layers import sigmoid
 
 chosen = options(__doc__, save_path="theory.png")
 rng = np.random.default_rng(chosen.seed)
@@ -27,6 +26,12 @@ rng = np.random.default_rng(chosen.seed)
 # ----------------------------------
 # D has a logit a for each cell; p_data and p_g are arrays as well, densities times the width of a cell, so they sum
 # to 1 and an integral is a sum.  The best D is eq. 2's, p_data / (p_data + p_g), and C(G) is the value there (eq. 4).
+# All tables are NumPy's, whatever the backend: SciPy computes with them, and they have a few hundred entries.
+
+
+def softplus(a):
+    """log(1 + e^a)."""
+    return np.logaddexp(0, a)
 
 
 def U(p_g, p_data, a):

@@ -1,8 +1,8 @@
 """
 Fixtures that every test module may ask for: both backends, double precision, empty folders of data.
 
-``python -m pytest --strict-backend -n 0`` runs the suite on the stand-in for CuPy, the scripts as well, but for what
-tests NumPy itself: tests marked `numpy_only`, the course, and of those that run twice the run on NumPy.
+``python -m pytest --strict-backend`` runs the suite on the stand-in for CuPy, the scripts as well, but for what tests
+NumPy itself: tests marked `numpy_only`, the course, and of those that run twice the run on NumPy.
 """
 import os
 from pathlib import Path
@@ -23,8 +23,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "numpy_only: tests NumPy itself, its speed or its bits")
-    if config.getoption("--strict-backend"):                # before test modules are imported, which may make arrays
+    config.addinivalue_line("markers", "numpy_only: tests NumPy itself, its speed or its bits, or what its random numbers lead to")
+    workers = config.getoption("numprocesses", None)        # each of them configures itself, from a clean environment
+    if config.getoption("--strict-backend") and not workers:            # before test modules, which may make arrays
         paths = [str(STAND_IN), os.environ.get("PYTHONPATH")]
         os.environ.update(NPGAN_BACKEND="cupy", PYTHONPATH=os.pathsep.join(filter(None, paths)))
         backend.xp.module = strict.module

@@ -168,7 +168,7 @@ def test_mnist_is_the_papers_split(folders, monkeypatch):
 @pytest.mark.skipif(not all(map(files.find, mnist.FILES)), reason="MNIST is not in NPGAN_DATA_PATH")
 def test_real_mnist():
     train, valid, test = map(mnist.load, PARTS)
-    mean = (5 * train.X.mean(dtype=float) + valid.X.mean(dtype=float)) / 6
+    mean = float(5 * train.X.mean(dtype=float) + valid.X.mean(dtype=float)) / 6
     assert mean == pytest.approx(.1306604762738429, abs=1e-8)       # the known mean of the 60,000
     assert train.y[:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
