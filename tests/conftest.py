@@ -23,7 +23,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "numpy_only: tests NumPy itself, its speed or its bits, or what its random numbers lead to")
+    config.addinivalue_line("markers", "numpy_only: tests NumPy itself, its speed, bits or random numbers")
     workers = config.getoption("numprocesses", None)        # each of them configures itself, from a clean environment
     if config.getoption("--strict-backend") and not workers:            # before test modules, which may make arrays
         paths = [str(STAND_IN), os.environ.get("PYTHONPATH")]
