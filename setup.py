@@ -20,6 +20,7 @@ setup(
     extras_require={
         "test": ["pytest", "pytest-xdist", "hypothesis", "numpydoc"],
         "gpu": ["cupy-cuda12x"],
+        "mpi": ["mpi4py"],
         "bench": ["torch", "jax"],
     },
     packages=["npgan", "npgan.datasets", "npgan.data"],

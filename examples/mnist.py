@@ -20,7 +20,7 @@ from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from npgan import checkpoint, diagnosis, viewer
+from npgan import checkpoint, diagnosis, mpi, viewer
 from npgan.adversarial import PRIORS, AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream
 from npgan.datasets import Dataset, mnist
@@ -43,8 +43,10 @@ chosen = options(__doc__, max_epochs=200, save_path="mnist.npz", **numbers,
                  noise={"choices": tuple(PRIORS), "default": "uniform", "help": "prior of z, default %(default)s"},
                  discriminator_steps={"type": positive_int, "metavar": "K", "help": "Algorithm 1's order with this k, "
                                       "in place of the authors' simultaneous steps"},
+                 mpi={"action": "store_true", "help": "under mpiexec: deal out the minibatches among its processes"},
                  resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"},
                  diagnose={"metavar": "CHECKPOINT", "help": "only tell what ails that run, if anything"})
+ranks = mpi.start() if chosen.mpi else None
 saved = chosen.diagnose and checkpoint.load(chosen.diagnose)
 train, valid = mnist.load("train"), mnist.load("valid")
 if saved:
@@ -124,7 +126,11 @@ game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
 if chosen.resume:
     checkpoint.restore(chosen.save_path, game)
     print(f"going on after epoch {game.epoch}")
+if ranks:
+    mpi.share(game, ranks, root=game.extensions[-4:])           # which save, draw and tell
 game.main_loop(chosen.max_epochs)
+if ranks and ranks.rank:
+    sys.exit()
 
 # %%
 # Samples

@@ -125,10 +125,13 @@ class LogLikelihood:
         G = train.step.pair.generator
         seed = [self.monitor.seed, train.epoch, len(train.step.pair.streams)]       # the monitor has those before
         with G.rng.aside(seed), self.average.applied() if self.average else nullcontext():
-            samples = G.sample(self.num_samples)
-        _, curve = parzen.choose_sigma(self.dataset.X, samples)
+            best = max(self.curve(G))
         self.monitor.record(f"{self.channel}_epoch", train.epoch)
-        self.monitor.record(self.channel, max(curve))
+        self.monitor.record(self.channel, best)
+
+    def curve(self, G):
+        """The mean log-likelihood of the rows under samples of G, for each of the authors' sigmas."""
+        return parzen.choose_sigma(self.dataset.X, G.sample(self.num_samples))[1]
 
 
 def measure(pair, x, generator_loss):

@@ -1,0 +1,198 @@
+"""
+A run on several processes, MPI's ranks, on one machine or many: ``mpiexec -n 4 python examples/mnist.py --mpi``.
+
+C is a mean over the m rows of a minibatch, so with the rows dealt out among the ranks
+
+    dC/dtheta = sum over ranks of (m_rank / m) dC_rank/dtheta,          C_rank the mean over a rank's own m_rank rows.
+
+Each rank runs the program, keeps all of theta and has the data; it computes the gradient of its own rows, one sum over
+the ranks (MPI's Allreduce) makes of these the minibatch's, and each moves its theta by that.  Noise and dropout's masks
+are drawn for all m rows on each rank, which takes those of its rows: it costs little, and so a run has the numbers, to
+rounding, that one process has.  The messages are a net's gradient, once for each player and update.
+
+The ranks compute on NumPy, each with ``OPENBLAS_NUM_THREADS`` threads.  mpi4py is imported by `start`, not before.
+"""
+import os
+import sys
+from functools import partial
+
+import numpy as np
+
+from npgan import backend, parzen
+from npgan.archive import digest
+from npgan.backend import to_numpy, xp
+from npgan.datasets import Dataset
+from npgan.monitor import LogLikelihood
+
+DRAWS = "uniform", "normal", "mask"                     # of a RandomStream; the last argument is the shape
+
+
+def start():
+    """
+    The ranks of this program, MPI's COMM_WORLD; from here on only rank 0 prints, and an error of one ends all ranks.
+
+    Without that the others would wait for its gradient, for ever.
+
+    Raises
+    ------
+    BackendError
+        If mpi4py or an MPI library is missing, or the backend is not NumPy.
+    """
+    if xp.module is not np:
+        raise backend.BackendError("MPI's ranks compute on NumPy; choose the backend 'numpy'")
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:        # RuntimeError: mpi4py without an MPI library
+        raise backend.BackendError('MPI needs the package mpi4py and an MPI library, such as MPICH or Open MPI: python '
+                                   f'-m pip install ".[mpi]" mpich ({error})') from error
+    comm, hook = MPI.COMM_WORLD, sys.excepthook
+
+    def end_all(kind, error, trace):
+        print(f"rank {comm.rank} of {comm.size} fails, which ends the run:", file=sys.stderr)
+        try:
+            hook(kind, error, trace)
+        finally:                                        # even if the hook exits
+            sys.stderr.flush()
+            comm.Abort(2)
+
+    sys.excepthook = end_all
+    if comm.rank:
+        sys.stdout = open(os.devnull, "w")
+    return comm
+
+
+def add_up(comm, array, what="SUM"):
+    """Put into `array`, on each rank of `comm`, the ranks' sum, or their maximum if `what` is "MAX"."""
+    from mpi4py import MPI
+    comm.Allreduce(MPI.IN_PLACE, array, getattr(MPI, what))
+
+
+def share(train, comm, root=()):
+    """
+    Deal out each minibatch of the run `train` among the ranks of `comm`, and sum their gradients.
+
+    Every rank calls it for a run that it has built in the same way, and restored if it goes on, before its `main_loop`.
+    A `LogLikelihood` among the extensions then takes a share of the samples as well.
+
+    Parameters
+    ----------
+    train : Train
+        Changed in place; checkpoints have the form they had, and one process can go on from them.
+    comm : MPI communicator
+    root : sequence
+        The extensions that rank 0 alone has, for they write files or to the screen: ``Saving``, a progress line.
+
+    Raises
+    ------
+    ValueError
+        If a minibatch, the last of an epoch perhaps, has fewer rows than there are ranks.
+    """
+    least = len(train.dataset) % train.batch_size or train.batch_size
+    if least < comm.size:
+        raise ValueError(f"a minibatch of {least} rows is too small for {comm.size} ranks; take another batch_size")
+    step, rows = train.step, Share(train.dataset, comm)
+    train.dataset = rows
+    for stream in step.pair.streams:
+        for name in DRAWS:
+            setattr(stream, name, partial(rows.draw, getattr(stream, name)))
+    for rule in (step.rule_G, step.rule_D):
+        rule.descend = partial(rows.descend, rule)
+    for extension in train.extensions:
+        if isinstance(extension, LogLikelihood):
+            extension.curve = partial(curve, extension, comm)
+    if comm.rank:
+        train.extensions = [extension for extension in train.extensions if extension not in root]
+    train.extensions.append(rows)
+
+
+class Share(Dataset):
+    """
+    A rank's share of a run: of the rows of its `dataset`, of what is drawn for them, and of the gradients' sums.
+
+    As an extension of `Train`, too, it ends the run if after an epoch the ranks have come apart.
+    """
+
+    def __init__(self, dataset, comm):
+        vars(self).update(vars(dataset))
+        self.comm, self.m, self.own = comm, 0, None
+
+    def minibatches(self, batch_size, rng=None):
+        """Those of `Dataset`, of each only this rank's rows."""
+        for x in super().minibatches(batch_size, rng):
+            self.m = len(x)
+            self.own = slice(*(rank * self.m // self.comm.size for rank in (self.comm.rank, self.comm.rank + 1)))
+            yield x[self.own]
+        self.own = None                                 # what is drawn between epochs is not dealt out
+
+    def draw(self, draw, *arguments):
+        """What `draw` draws for the rows of a minibatch, of that this rank's; twice where data and samples are."""
+        *arguments, shape = arguments
+        if self.own is None:
+            return draw(*arguments, shape)
+        times = shape[0] // (self.own.stop - self.own.start)
+        return draw(*arguments, (times * self.m, *shape[1:])).reshape(times, self.m, -1)[:, self.own].reshape(shape)
+
+    def descend(self, rule, net, dh, inputs=False):
+        """`LearningRule.descend`, with the gradient of all ranks' rows."""
+        ds = net.bprop(dh, inputs=inputs)
+        net.grad[...] *= (self.own.stop - self.own.start) / self.m
+        add_up(self.comm, net.grad)
+        rule.update(net)
+        return ds
+
+    def on_monitor(self, train):
+        """Stop all ranks if one stops, and check that all have the same parameters."""
+        pair = train.step.pair
+        ends = self.comm.allgather(digest({"theta_g": to_numpy(pair.generator.theta),
+                                           "theta_d": to_numpy(pair.discriminator.theta)}))
+        if len(set(ends)) > 1:
+            raise RuntimeError(f"after epoch {train.epoch} the ranks have different parameters; what changes them or "
+                               "the rules, such as a schedule, must not be among the extensions of rank 0 alone")
+        train.stop = any(self.comm.allgather(train.stop))
+        train.checkpoint = self.comm.bcast(train.checkpoint)
+
+
+def curve(likelihood, comm, G):
+    """
+    `LogLikelihood.curve`, each rank drawing every `comm.size`-th thousand of the samples that one process draws.
+
+    Their noise all ranks draw, so that the samples are the same ones.
+    """
+    mine = []
+    for start in range(0, likelihood.num_samples, 1000):
+        z = G.noise(min(1000, likelihood.num_samples - start))
+        if start // 1000 % comm.size == comm.rank:
+            mine.append(G.mlp.fprop(z))
+    samples = xp.concatenate(mine) if mine else None
+    return to_numpy(log_likelihood(likelihood.dataset.X, samples, parzen.SIGMAS, comm)).mean(axis=1).tolist()
+
+
+def log_likelihood(x, samples, sigmas, comm):
+    """
+    `parzen.log_likelihood` of the rows x under the samples of all ranks, on each of them.
+
+    With o the exponent of the nearest sample and t the sum of exponentials over e^o, as `StreamingParzen` keeps them,
+
+        log sum over ranks of t_rank e^(o_rank) = o + log sum over ranks of t_rank e^(o_rank - o),   o = max of o_rank.
+
+    Parameters
+    ----------
+    x, sigmas
+        As for `parzen.log_likelihood`, the same on all ranks.
+    samples : array (N, d) or None
+        The rank's own; None for no sample.
+    comm : MPI communicator
+
+    Returns
+    -------
+    As `parzen.log_likelihood`.
+    """
+    kernels = parzen.StreamingParzen(x, sigmas)
+    if samples is not None:
+        kernels.add(samples)
+    own = kernels.nearest.copy()
+    add_up(comm, kernels.nearest, "MAX")
+    kernels.total *= xp.exp((own - kernels.nearest) / kernels.sigma**2)
+    add_up(comm, kernels.total)
+    kernels.num_samples = comm.allreduce(kernels.num_samples)
+    return kernels.log_likelihood
