@@ -141,7 +141,7 @@ def test_real_file_or_stand_in():
         parts = [tfd.load(which, fold) for which in ("train", "valid", "test", "full_train")]
         assert len(parts[3]) == len(parts[0]) + len(parts[1])
         assert all(set(part.y) <= set(range(7)) for part in parts)
-        tests.append(parts[2].X)
+        tests.append(to_numpy(parts[2].X))
         if stand_in:
             assert [len(part) for part in parts] == [300, 100, 100, 400]
     if stand_in:                                            # its five test sets have no picture in common
