@@ -2,8 +2,8 @@
 Fixtures that every test module may ask for: both backends, double precision, empty folders of data.
 
 ``python -m pytest --strict-backend`` runs the suite on the stand-in for CuPy, the scripts as well, but for what tests
-NumPy itself: tests marked `numpy_only`, the course, and of those that run twice the run on NumPy.  It takes about as
-long as the suite does: 3 minutes of two cores.
+NumPy itself: tests marked `numpy_only`, the course, and of those that run twice the run on NumPy.  That takes
+3 minutes in one process (``-n 0``).
 """
 import os
 from pathlib import Path

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import ranks
 from numpy.testing import assert_allclose
+from test_mnist_examples import STAND_IN
 
 from npgan import backend, checkpoint, mpi
 from npgan.backend import BackendError
@@ -80,6 +81,18 @@ def test_a_rank_that_fails_ends_the_run_and_leaves_the_checkpoint(way, says, tmp
     assert train.epoch in (2, 3)
     train.main_loop(4)
     assert train.epoch == 4
+
+
+@with_mpi
+def test_mnist_on_two_ranks(tmp_path):
+    """Nets of the authors' size, two updates; rank 0 alone writes and prints, and one process can go on from there."""
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    done = mpiexec(2, "stand_in.py", "--max_epochs", 1, "--mpi", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("seed 2014") == done.stdout.count("wrote mnist.npz") == done.stderr.count("epoch 1/1") == 1
+    saved = checkpoint.load(tmp_path / "mnist.npz")
+    assert saved.header["state"]["train.updates"] == 2 and len(saved.history["valid_log_likelihood"]) == 1
+    assert type(saved.pair()).__name__ == "AdversaryPair"
 
 
 @with_mpi

@@ -26,6 +26,7 @@ NETS = {                            # noise, G's two layers, x, D's units in eac
     "mnist": (100, 1200, 1200, 784, 240, None),
     "tfd": (100, 8000, 8000, 2304, 1200, None),
     "tfd-limits": (100, 8000, 8000, 2304, 1200, 1.9365),
+    "cifar10": (100, 8000, 8000, 3072, 1600, None),     # of the dense nets' sizes
 }
 STEPS = {"simultaneous": SimultaneousSteps, "Algorithm 1": SeparateSteps}
 RATE, MOMENTUM = .1, .5
