@@ -1,21 +1,24 @@
 """What the gallery scripts share: their options, their progress line, and how they end on a user's mistake."""
 import argparse
 import os
+import shlex
+import signal
 import sys
+import tempfile
 import time
 import traceback
 
 
 def tell_in_one_line(kind, error, trace):
     """
-    End a script with one line and exit status 2 (130 by Ctrl-C).
+    End a script with one line and exit status 2; 130 by Ctrl-C, 143 if it was SIGTERM that ended a training.
 
     What a user's mistake cannot raise has its place added; NPGAN_TRACEBACK=1 shows the whole trace.
     """
     if os.environ.get("NPGAN_TRACEBACK"):
         traceback.print_exception(kind, error, trace)
     elif issubclass(kind, KeyboardInterrupt):
-        print("\nstopped by hand", file=sys.stderr)
+        print(f"\n{told_to_stop(error)}", file=sys.stderr)
     else:
         what, hint = "error", ""
         if issubclass(kind, ModuleNotFoundError):
@@ -27,7 +30,16 @@ def tell_in_one_line(kind, error, trace):
             last = traceback.extract_tb(trace)[-1]
             what, hint = kind.__name__, f" ({last.filename}:{last.lineno}; NPGAN_TRACEBACK=1 shows the whole trace)"
         print(f"\n{os.path.basename(sys.argv[0])}: {what}: {' '.join(str(error).split())}{hint}", file=sys.stderr)
-    sys.exit(130 if issubclass(kind, KeyboardInterrupt) else 2)
+    sys.exit(128 + getattr(error, "signal", signal.SIGINT) if issubclass(kind, KeyboardInterrupt) else 2)
+
+
+def told_to_stop(error):
+    """What to say of a KeyboardInterrupt: what the training that it ended said, and how to go on with that."""
+    if not hasattr(error, "signal"):
+        return "stopped by hand"
+    if "no checkpoint" in str(error):
+        return str(error)
+    return f"{error}; go on with: {shlex.join(['python', *dict.fromkeys([*sys.argv, '--resume'])])}"
 
 
 sys.excepthook = tell_in_one_line           # before npgan is imported, which may find its backend missing
@@ -78,10 +90,12 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
 
 
 def new_file(path):
-    """For argparse: a path in a folder that can be written to."""
+    """For argparse: a path in a folder that can be written to, which only trying shows."""
     folder = os.path.dirname(os.path.abspath(path))
-    if not os.access(folder, os.W_OK):
-        raise argparse.ArgumentTypeError(f"cannot write to the folder {folder}: make it, or choose another")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        raise argparse.ArgumentTypeError(f"cannot write to the folder {folder}: make it, or choose another") from None
     return path
 
 

@@ -2,14 +2,18 @@
 Saving a run so that it goes on bit for bit, and a trained generator so that it draws samples.
 
 A checkpoint is a file of `npgan.archive`.  Its header has ``run``, what the script says (layers with their constructor
-arguments, noise prior, data set and its checksum, batch size, seeds, settings), and ``streams`` and ``state``, how far
-streams, schedules and counts have come.  Its arrays are ``theta_g``, ``theta_d`` and those of the state, such as
-``rule_G.velocity``.  The state is what each part of the run (the `Train`, its step, a rule, an extension) lists in its
-`state_names`: attributes that are numbers, strings, lists and dicts of those, or arrays.
+arguments, noise prior, data set and its checksum, batch size, seeds, settings), ``arithmetic``, what rounds its sums,
+and ``streams`` and ``state``, how far streams, schedules and counts have come.  Its arrays are ``theta_g``, ``theta_d``
+and those of the state, such as ``rule_G.velocity``.  The state is what each part of the run (the `Train`, its step, a
+rule, an extension) lists in its `state_names`: attributes that are numbers, strings, None, lists and dicts of those, or
+arrays.
 """
+import ctypes
 import hashlib
 import json
 import math
+import os
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from npgan import backend
 from npgan.adversarial import AdversaryPair
 from npgan.archive import CheckpointError, blaming, read, write
 from npgan.backend import RandomStream, to_numpy, xp
+from npgan.blas import openblas
 from npgan.description import Saved, build, build_generator, describe, difference, settings
 from npgan.layer import positive_ints
 from npgan.learning_rule import PolyakAverage
@@ -94,12 +99,21 @@ class Saving:
             raise ValueError(f"there is no folder {self.path.parent} for {self.path.name}; make it, or choose another")
 
     def on_monitor(self, train):
-        """Save, if the epoch is one of every `every`, but not before training."""
+        """Save, if the epoch is one of every `every`."""
         later = train.extensions[train.extensions.index(self):]
         missed = [type(extension).__name__ for extension in later if hasattr(extension, "state_names")]
         if missed:
             raise ValueError(f"{type(self).__name__} would miss what {', '.join(missed)} does after it; put it last")
-        if self.is_time(train) and train.updates:
+        if self.is_time(train):
+            self.save(train)
+
+    def on_signal(self, train):
+        """Save, be it in the midst of an epoch, as SIGINT or SIGTERM is about to end the training."""
+        self.save(train)
+
+    def save(self, train):
+        """Save now, but not before training."""
+        if train.updates:
             save(self.path, train)
             train.checkpoint = str(self.path)
 
@@ -117,7 +131,8 @@ class MonitorBasedSaveBest(Saving):
     path : path
         Replaced each time.
     monitor : Monitor
-        It, and what records in its history, comes before.
+        It, and what records in its history, comes before; a `Saving` comes after, so that whoever goes on from a run
+        that was killed between the two measures this epoch again.
     channel : str
         Such as "valid_log_likelihood", which `LogLikelihood` records.
     higher_is_better : bool
@@ -126,6 +141,9 @@ class MonitorBasedSaveBest(Saving):
     def __init__(self, path, monitor, channel, higher_is_better=True):
         super().__init__(path)
         self.monitor, self.channel, self.sign = monitor, channel, 1 if higher_is_better else -1
+
+    def on_signal(self, train):
+        """Save nothing: the latest run is not the best."""
 
     def is_time(self, train):
         history = self.monitor.history
@@ -159,7 +177,8 @@ def save(path, train):
     arrays = {name: to_numpy(value) for name, value in state.items() if hasattr(value, "shape")}
     averages = {theta: f"{name}.theta" for theta, nets in (("theta_g", (G, G.mlp)), ("theta_d", (D,)))
                 for name, part in parts.items() if isinstance(part, PolyakAverage) and part.net in nets}
-    header = {"run": describe_run(train), "averages": averages, "streams": [stream.state for stream in streams(train)],
+    header = {"run": describe_run(train), "arithmetic": arithmetic(), "averages": averages,
+              "streams": [stream.state for stream in streams(train)],
               "state": {name: value for name, value in state.items() if name not in arrays}}
     write(path, header, {"theta_g": to_numpy(G.theta), "theta_d": to_numpy(D.theta), **arrays})
 
@@ -220,6 +239,9 @@ def restore(path, train):
     """
     Put a saved run back into a `Train` built in the same way: its `main_loop` goes on as if it had never stopped.
 
+    It does so bit for bit where the arithmetic is the same: the backend, NumPy, the processor's kind and the number of
+    BLAS threads decide how sums are rounded.  A warning tells what differs.
+
     Parameters
     ----------
     path : path
@@ -239,7 +261,7 @@ def restore(path, train):
             where, there, here = clash
             raise CheckpointError(path, f"{where} = {here!r} as in this run", f"{there!r}",
                                   "build this run as the saved one was built, or save it under another name")
-        values = {**saved.header["state"], **saved.arrays}
+        values = {"train.rest": None, **saved.header["state"], **saved.arrays}     # which npgan's first files lack
         state = [(part, attribute, values[f"{name}.{attribute}"])
                  for name, part in stateful(train).items() for attribute in part.state_names]
         for theta, net in (("theta_g", train.step.pair.generator), ("theta_d", train.step.pair.discriminator)):
@@ -248,7 +270,21 @@ def restore(path, train):
             setattr(part, attribute, xp.array(value) if hasattr(value, "shape") else value)
         for stream, place in zip(streams(train), saved.header["streams"]):
             stream.state = place
+        changed = "arithmetic" in saved.header and difference(saved.header["arithmetic"], arithmetic())
     train.checkpoint = str(path)
+    if changed:
+        what, there, here = changed
+        warnings.warn(f"{path} was computed with {what} = {there!r}, this run with {here!r}: it goes on close to the "
+                      "way it would have gone, but not bit for bit", stacklevel=2)
+
+
+def arithmetic():
+    """What decides how sums are rounded, in JSON's terms; threads and kernels of BLAS are None where not known."""
+    threads, kernels = openblas("openblas_get_num_threads", "openblas_get_corename")
+    if kernels:
+        kernels.restype = ctypes.c_char_p
+    return {"backend": xp.module.__name__, "NumPy": np.__version__, "kernels": kernels and kernels().decode(),
+            "threads": threads and threads(), "cores": os.cpu_count()}
 
 
 def streams(train):

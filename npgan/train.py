@@ -3,6 +3,7 @@ import time
 
 from npgan.backend import check_stream, xp
 from npgan.datasets import Dataset
+from npgan.interruption import SIGNALS, TrainingStopped, noted
 from npgan.layer import positive_ints
 from npgan.layers import Sigmoid
 
@@ -20,6 +21,9 @@ class Train:
 
     On a GPU a step, its rows and the schedules and averages after it move nothing between host and device; an epoch
     makes 1 transfer to the device and 2 to the host, the order of the rows and whether each player is still finite.
+
+    SIGINT or SIGTERM ends the training after the update under way, if an extension has ``on_signal(train)``, such as
+    `Saving`: that is called, and `TrainingStopped` says where the run was saved.  A second signal ends the process.
 
     Parameters
     ----------
@@ -43,13 +47,15 @@ class Train:
         What the updates of the latest epoch took.
     stop : bool
         An extension sets it True to end training after the epoch.
+    rest : array of int or None
+        The rows that are left of an epoch in its midst, in their order; None between epochs.
     checkpoint : str or None
-        The last good checkpoint's path, for `TrainingDiverged`; an extension that saves sets it.
+        The last good checkpoint's path, which errors name; an extension that saves sets it.
     state_names : tuple of str
         The attributes that a checkpoint keeps; a step, rule or extension that changes in training lists its own.
     """
 
-    state_names = "epoch", "updates", "seconds"
+    state_names = "epoch", "updates", "seconds", "rest"
 
     def __init__(self, step, dataset, batch_size, rng, extensions=()):
         G = step.pair.generator
@@ -71,9 +77,22 @@ class Train:
         self.step, self.dataset, self.batch_size, self.rng = step, dataset, batch_size, rng
         self.extensions = list(extensions)
         self.epoch, self.updates, self.seconds, self.stop, self.checkpoint = 0, 0, 0., False, None
+        self.rest, self.signals = None, []
 
     def main_loop(self, max_epochs):
-        """Train until `max_epochs` epochs are done in all, or an extension stops it."""
+        """
+        Train until `max_epochs` epochs are done in all, or an extension or a signal stops it.
+
+        An OSError, of a full disk say, is told with the last good checkpoint.
+        """
+        try:
+            with noted(any(hasattr(extension, "on_signal") for extension in self.extensions)) as self.signals:
+                self.play(max_epochs)
+        except OSError as error:
+            raise OSError(f"{error}; {self.last_good()}") from error
+
+    def play(self, max_epochs):
+        """What `main_loop` does, up to `max_epochs`."""
         if self.updates == 0:
             for player in (self.step.pair.generator, self.step.pair.discriminator):
                 player.enforce_norm_limits()
@@ -81,20 +100,38 @@ class Train:
             self.tell("on_monitor")
         while self.epoch < max_epochs and not self.stop:
             start = time.perf_counter()
-            for x in self.dataset.minibatches(self.batch_size, self.rng):
-                self.step(x)
+            if self.rest is None:
+                self.rest = xp.asarray(self.rng.permutation(len(self.dataset)))
+            while len(self.rest):
+                self.leave_if_told()
+                rows, self.rest = self.rest[:self.batch_size], self.rest[self.batch_size:]
+                self.step(self.dataset.X[rows])
                 self.updates += 1
                 self.tell("on_update")
+            self.rest = None
             self.epoch += 1
             self.seconds = time.perf_counter() - start
             self.check_finite()
             self.tell("on_monitor")
+        self.leave_if_told()
 
     def tell(self, event):
         """Call the method named `event` of each extension that has it."""
         for extension in self.extensions:
             if hasattr(extension, event):
                 getattr(extension, event)(self)
+
+    def leave_if_told(self):
+        """End the training if a signal has come, once those extensions that want to know it do."""
+        if self.signals:
+            self.check_finite()
+            self.tell("on_signal")
+            raise TrainingStopped(f"stopped by {SIGNALS[self.signals[0]]} after epoch {self.epoch}, update "
+                                  f"{self.updates}; {self.last_good()}", self.signals[0])
+
+    def last_good(self):
+        """Where the last good checkpoint is, in words."""
+        return f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was saved"
 
     def check_finite(self):
         """Raise `TrainingDiverged` if a parameter of either player is NaN or infinite."""
@@ -104,6 +141,7 @@ class Train:
             found = (f"{layer_name}.{name}" for layer_name, layer in net.named_layers
                      for name, param in zip(layer.param_names, layer.params) if not xp.isfinite(param).all())
             name = next(found, "theta")                         # a net within the net keeps its names to itself
-            good = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was saved"
+            cure = ("a smaller learning rate is the usual cure" if xp.isfinite(self.dataset.X).all() else
+                    "the data are no longer finite either")
             raise TrainingDiverged(f"{player}'s {name} is not finite after epoch {self.epoch}, update {self.updates}; "
-                                   f"{good}; a smaller learning rate is the usual cure")
+                                   f"{self.last_good()}; {cure}")

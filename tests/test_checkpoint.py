@@ -3,6 +3,7 @@ import errno
 import io
 import json
 import os
+import signal
 import zipfile
 
 import numpy as np
@@ -16,6 +17,7 @@ from npgan.backend import RandomStream, to_numpy
 from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
+from npgan.interruption import TrainingStopped
 from npgan.layer import Layer
 from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
@@ -76,6 +78,59 @@ def test_a_restored_run_goes_on_as_if_it_had_never_stopped(order, tmp_path):
     run.main_loop(4)
     assert contents(restored) == contents(undisturbed)
     assert run.monitor.history["epoch"] == [0, 1, 2, 3, 4]
+
+
+class Stop:
+    """Sends this process SIGTERM after an update."""
+
+    def __init__(self, updates):
+        self.updates = updates
+
+    def on_update(self, train):
+        if train.updates == self.updates:
+            signal.raise_signal(signal.SIGTERM)
+
+
+@on_numpy                                                # on CuPy a run that is saved goes on elsewhere in its streams
+@pytest.mark.parametrize("order", [SimultaneousSteps, separate_steps])
+@pytest.mark.parametrize("updates", [1, 2, 3, 5])
+def test_a_run_that_a_signal_stopped_in_the_midst_of_an_epoch_goes_on_bit_for_bit(order, updates, tmp_path):
+    Run(tmp_path / "undisturbed.npz", order).main_loop(3)
+    stopped, restored = Run(tmp_path / "stopped.npz", order), Run(tmp_path / "restored.npz", order)
+    best = MonitorBasedSaveBest(tmp_path / "best.npz", stopped.monitor, "train_objective")
+    stopped.train.extensions[-1:] = [Stop(updates), best, stopped.train.extensions[-1]]
+    with pytest.raises(TrainingStopped, match=f"stopped by SIGTERM .* update {updates}; the last good .*stopped.npz"):
+        stopped.main_loop(3)
+    assert not (tmp_path / "best.npz").exists() or updates >= 3     # the latest run is not the best
+    checkpoint.restore(tmp_path / "stopped.npz", restored.train)
+    assert restored.train.updates == updates
+    restored.main_loop(3)
+    assert contents(tmp_path / "restored.npz") == contents(tmp_path / "undisturbed.npz")
+
+
+def test_another_arithmetic_is_told(saved, tmp_path, monkeypatch):
+    path, run = saved
+    here = checkpoint.arithmetic()
+    assert here == json.loads(json.dumps(here)) and here["backend"] == backend.xp.module.__name__
+    monkeypatch.setattr(checkpoint, "arithmetic", lambda: {**here, "threads": 7})
+    other = Run(tmp_path / "other.npz")
+    with pytest.warns(UserWarning, match="run.npz was computed with threads = .*, this run with 7: .* close .* "
+                                         "not bit for bit"):
+        checkpoint.restore(path, other.train)
+    assert other.train.updates == 6 and other.train.checkpoint == str(path)
+
+
+@on_numpy
+def test_a_file_from_before_epochs_could_be_cut_goes_on(saved, tmp_path):
+    path, run = saved
+    header, arrays = archive.read(path)
+    del header["state"]["train.rest"], header["arithmetic"]
+    archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
+    older = Run(tmp_path / "older.npz")
+    checkpoint.restore(path, older.train)
+    older.main_loop(3)
+    run.main_loop(3)
+    assert contents(tmp_path / "older.npz") == contents(path)
 
 
 def test_a_loaded_pair_computes_what_the_saved_one_did(saved):
@@ -357,7 +412,8 @@ def test_a_write_that_fails_leaves_the_file_before(saved, monkeypatch, target, n
     before = path.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(target, name, full)
-        with pytest.raises(OSError, match="cannot write the checkpoint .*run.npz .No space left on device"):
+        with pytest.raises(OSError, match="cannot write the checkpoint .*run.npz .No space left on device.*"
+                                          "; the last good checkpoint is .*run.npz$"):
             run.main_loop(3)
     assert os.listdir(path.parent) == ["run.npz"] and path.read_bytes() == before
     run.main_loop(4)

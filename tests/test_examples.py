@@ -57,6 +57,8 @@ def test_sick_games_draws_four_games(tmp_path):
     (["--seed", "-1"], {}, "--seed: must be a whole number >= 0, got '-1'"),
     (["--backend", "theano"], {}, "invalid choice: 'theano'"),
     (["--save_path", "nowhere/digits.png"], {}, "cannot write to the folder"),
+    (["--save_path", f"{__file__}/digits.png"], {}, "test_examples.py: make it, or choose another"),
+    (["--resume"], {}, "digits.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
     (["--save_path", "digits.doc"], {}, "--save_path must end in .png or .pdf or .svg, got 'digits.doc'"),
     ([], {"NPGAN_BACKEND": "theano"}, "the backend must be one of numpy, cupy, got 'theano'"),
 ])

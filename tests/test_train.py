@@ -1,4 +1,7 @@
-"""The training loop: the order of its events, that runs repeat, and what it refuses."""
+"""The training loop: the order of its events, that runs repeat, what ends it, and what it refuses."""
+import os
+import signal
+
 import numpy as np
 import pytest
 from differences import small_pair
@@ -8,6 +11,7 @@ from npgan import backend
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.datasets import Dataset
+from npgan.interruption import TrainingStopped
 from npgan.layers import Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
@@ -139,6 +143,127 @@ def test_a_parameter_that_is_not_finite_is_named():
     train.step.rule_G.learning_rate = np.inf
     message = "after epoch 1, update 3; the last good checkpoint is run.npz"
     with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        train.main_loop(2)
+
+
+def test_data_that_became_infinite_are_named_with_the_parameter_that_shows_it():
+    train = small_train(include_prob=1.)
+    train.dataset.X[3, 1] = xp.inf
+    message = "not finite after epoch 1, update 3.*the data are no longer finite either"
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        train.main_loop(1)
+
+
+@pytest.mark.parametrize("steps", [SimultaneousSteps, SeparateSteps])
+@pytest.mark.parametrize("player, layer, name", [("G", "h0", "W"), ("G", "y", "b"), ("D", "h0", "W"), ("D", "y", "W")])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_a_gradient_leaves_is_found_within_the_epoch(steps, player, layer, name, value):
+    """A layer whose gradient is not finite once, in the midst of an epoch."""
+    train = small_train(extensions=[poison := Poison(player, layer, name, value)], steps=steps)
+    message = r"^[GD]'s \w+\.[Wb] is not finite after epoch 1, update 3; no checkpoint was saved"
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        train.main_loop(5)
+    assert poison.done
+
+
+class Poison:
+    """Adds `value` to one velocity before the second update, as a gradient would."""
+
+    def __init__(self, player, layer, name, value):
+        self.player, self.layer, self.name, self.value, self.done = player, layer, name, value, False
+
+    def on_update(self, train):
+        if train.updates == 1:
+            rule = train.step.rule_G if self.player == "G" else train.step.rule_D
+            net, start = getattr(rule.net, "mlp", rule.net), 0
+            for layer_name, layer in net.named_layers:
+                for name, param in zip(layer.param_names, layer.params):
+                    if (layer_name, name) == (self.layer, self.name):
+                        rule.velocity[start] += self.value
+                        self.done = True
+                    start += param.size
+
+
+class Raise:
+    """Sends this process signals after so many updates."""
+
+    def __init__(self, updates, *numbers):
+        self.updates, self.numbers = updates, numbers
+
+    def on_update(self, train):
+        if train.updates == self.updates:
+            for number in self.numbers:
+                os.kill(os.getpid(), number)
+
+
+class Last:
+    """Writes down at which update it is asked for last words."""
+
+    asked = None
+
+    def on_signal(self, train):
+        self.asked = train.updates
+
+    def on_update(self, train):
+        assert self.asked is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("updates", [1, 2, 3, 6])               # 3 an epoch, and two epochs
+def test_a_signal_ends_the_training_after_an_update(number, updates):
+    train, before = small_train(extensions=[Raise(updates, number), last := Last()]), signal.getsignal(number)
+    with pytest.raises(TrainingStopped, match=f"stopped by {number.name} after epoch {updates // 3}, update {updates}; "
+                                              "no checkpoint was saved") as stopped:
+        train.main_loop(2)
+    assert stopped.value.signal == number and isinstance(stopped.value, KeyboardInterrupt)
+    assert last.asked == train.updates == updates and signal.getsignal(number) is before
+    train.extensions = [diary := Diary()]
+    train.main_loop(3)                                          # goes on where it was, with the rows that are left
+    assert diary.events[0] == f"update {updates + 1}"
+    assert train.updates == 9 and train.epoch == 3
+
+
+def test_a_second_signal_ends_everything_at_once():
+    train = small_train(extensions=[Raise(2, signal.SIGINT, signal.SIGINT), last := Last()])
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        train.main_loop(2)
+    assert type(stopped.value) is KeyboardInterrupt and last.asked is None
+
+
+def test_a_signal_acts_as_ever_where_nobody_would_save():
+    train = small_train(extensions=[Raise(2, signal.SIGINT)])
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        train.main_loop(2)
+    assert type(stopped.value) is KeyboardInterrupt
+
+
+def test_an_ignored_signal_stays_ignored():
+    train, before = small_train(extensions=[Raise(2, signal.SIGINT), Last()]), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)                # as of a job that the shell keeps in the background
+    try:
+        train.main_loop(1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert train.epoch == 1
+
+
+def test_what_diverged_is_not_saved_on_a_signal():
+    train = small_train(extensions=[Raise(2, signal.SIGTERM), last := Last()])
+    train.step.rule_G.learning_rate = np.inf
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match="after epoch 0, update 2"):
+        train.main_loop(1)
+    assert last.asked is None
+
+
+def test_what_the_disk_refuses_is_told_with_the_last_good_checkpoint():
+    class Full:
+        def on_monitor(self, train):
+            if train.epoch == 1:
+                raise OSError("cannot write the picture x.png (No space left on device)")
+
+    train = small_train(extensions=[Full()])
+    train.checkpoint = "run.npz"
+    with pytest.raises(OSError, match=r"x\.png \(No space left on device\); the last good checkpoint is run.npz"):
         train.main_loop(2)
 
 
