@@ -273,6 +273,15 @@ def test_replacing_is_all_or_nothing(tmp_path):
     assert path.read_bytes() == b"slow" and list(tmp_path.iterdir()) == [path]
 
 
+def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
+    for name, age in ((".0123abcd-x", 4000), (".4567abcd-x", 3000), (".0123abcd-y", 4000), ("0123abcd-x", 4000)):
+        (tmp_path / name).touch()
+        files.os.utime(tmp_path / name, (files.time.time() - age,) * 2)
+    with files.replacing(tmp_path / "x"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".0123abcd-y", ".4567abcd-x", "0123abcd-x", "x"]
+
+
 # Archives
 
 KNOWN_ARCHIVE = {"set/pages/one": (5, hashlib.md5(b"first").hexdigest()),

@@ -5,6 +5,7 @@ A file is searched for in the folders that NPGAN_DATA_PATH names, then in the pr
 the user's, plain or as .gz.  It is trusted once the MD5 sum of its uncompressed bytes is the known one; a reader that
 takes others too gives what it read a caveat.
 """
+import glob
 import gzip
 import hashlib
 import http.client
@@ -13,7 +14,7 @@ import secrets
 import tarfile
 import time
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ TIMEOUT = 30                        # seconds without a byte
 DEADLINE = 600                      # seconds for one file from one mirror, and one more for each SLOWEST bytes of it
 SLOWEST = 40000                     # the University of Toronto's server has been seen at 50000
 MARGIN = 2**20                      # bytes of an archive beyond the files wanted of it: headers, a licence, a page
+LEFT = 3600                         # seconds after which a file that was begun will not be finished
 REMEDY = "put the right file there, or remove it so that another is searched for"
 
 
@@ -240,7 +242,7 @@ def replacing(path):
     A binary stream whose bytes become the file `path` at the end of the block, all at once or not at all.
 
     They are written beside it under a name of their own, so that neither a failure nor another process doing the same
-    leaves half a file.
+    leaves half a file.  Such files that a killed process left, an hour old or more, are removed.
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
@@ -250,6 +252,10 @@ def replacing(path):
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
+        for left in path.parent.glob(f".????????-{glob.escape(path.name)}"):
+            with suppress(OSError):                             # another process may have removed it
+                if left.stat().st_mtime < time.time() - LEFT:
+                    left.unlink()
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
