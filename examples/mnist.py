@@ -118,9 +118,9 @@ game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
     monitor,
     likelihood,
     last_update,
-    checkpoint.Saving(chosen.save_path),
     checkpoint.MonitorBasedSaveBest(f"{stem}_best.npz", monitor, "valid_log_likelihood"),
     growth,
+    checkpoint.Saving(chosen.save_path),                    # after all that a run killed in between would lack
     Progress(chosen.max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples",
                                           "log-likelihood": "valid_log_likelihood"})])
 if chosen.resume:

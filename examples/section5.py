@@ -138,8 +138,8 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
         ExponentialDecay([rule_G, rule_D], decay_factor=1.000004, min_lr=1e-6),
         MomentumAdjustor([rule_G, rule_D], final_momentum=.7, start=1, saturate=250),
         monitor,
-        checkpoint.Saving(save_path),
         panel,
+        checkpoint.Saving(save_path),
         Progress(max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples"})])
     announce(f"{train.name}: {len(train.X):,} pictures, {-(-len(train) // chosen.batch_size):,} updates an epoch; "
              f"G has {pair.generator.theta.size:,} parameters, D {pair.discriminator.theta.size:,}", train)
