@@ -71,10 +71,15 @@ class Checkpoint:
     @property
     def history(self):
         """The channels that the run's `Monitor` recorded, lists of float by name; empty without one."""
-        return next((value for name, value in self.header.get("state", {}).items() if name.endswith(".history")), {})
+        with blaming(self.path):
+            state = self.header.get("state", {}).items()
+            history = next((value for name, value in state if name.endswith(".history")), {})
+            return fitting("the history", history, {})
 
     def _net(self, description, name, average, rng):
         theta = self.arrays[self.header["averages"].get(name, name) if average else name]
+        if theta.dtype.kind != "f" or not np.isfinite(theta).all():
+            raise ValueError(f"{name} of {theta.dtype}, where finite floating-point numbers should be")
         net = build(description, Saved(theta), rng)
         net.theta[...] = backend.asarray(theta).reshape(net.theta.shape)
         return net
@@ -261,14 +266,26 @@ def restore(path, train):
             where, there, here = clash
             raise CheckpointError(path, f"{where} = {here!r} as in this run", f"{there!r}",
                                   "build this run as the saved one was built, or save it under another name")
+        G, D = train.step.pair.generator, train.step.pair.discriminator
         values = {"train.rest": None, **saved.header["state"], **saved.arrays}     # which npgan's first files lack
-        state = [(part, attribute, values[f"{name}.{attribute}"])
-                 for name, part in stateful(train).items() for attribute in part.state_names]
-        for theta, net in (("theta_g", train.step.pair.generator), ("theta_d", train.step.pair.discriminator)):
-            net.theta[...] = xp.asarray(values[theta]).reshape(net.theta.shape)
+        started = {"rule_G.velocity": G.theta, "rule_D.velocity": D.theta, "train.rest": np.arange(len(train.dataset))}
+        state = []
+        for name, part in stateful(train).items():
+            for attribute in part.state_names:
+                key, here = f"{name}.{attribute}", getattr(part, attribute)
+                like = started.get(key, here) if hasattr(values[key], "shape") else here
+                state.append((part, attribute, fitting(key, values[key], like)))
+        thetas = [(net, fitting(name, values[name], net.theta)) for name, net in (("theta_g", G), ("theta_d", D))]
+        places = saved.header["streams"]
+        if len(places) != len(streams(train)):
+            raise ValueError(f"{len(places)} random streams, where there are {len(streams(train))}")
+        for place in places:
+            RandomStream(0).state = place                       # all is tried before anything is changed
+        for net, theta in thetas:
+            net.theta[...] = xp.asarray(theta)
         for part, attribute, value in state:
             setattr(part, attribute, xp.array(value) if hasattr(value, "shape") else value)
-        for stream, place in zip(streams(train), saved.header["streams"]):
+        for stream, place in zip(streams(train), places):
             stream.state = place
         changed = "arithmetic" in saved.header and difference(saved.header["arithmetic"], arithmetic())
     train.checkpoint = str(path)
@@ -285,6 +302,27 @@ def arithmetic():
         kernels.restype = ctypes.c_char_p
     return {"backend": xp.module.__name__, "NumPy": np.__version__, "kernels": kernels and kernels().decode(),
             "threads": threads and threads(), "cores": os.cpu_count()}
+
+
+def fitting(name, value, like):
+    """The `value` that a file has for `name`, if the state of a run can have it where a new run has `like`."""
+    if hasattr(like, "shape"):                              # an array; one of whole numbers has some rows of the data
+        fits = getattr(value, "dtype", None) == like.dtype and (
+            value.shape == like.shape and np.isfinite(value).all() if like.dtype.kind == "f" else
+            value.ndim == 1 and len(value) <= len(like) and np.isin(value, to_numpy(like)).all())
+    elif isinstance(like, dict):
+        fits = isinstance(value, dict) and all(isinstance(numbers, list) and all(type(number) in (int, float)
+                                               for number in numbers) for numbers in value.values())
+    elif isinstance(like, list):
+        fits = isinstance(value, list) and len(value) == len(like)
+        fits = fits and [fitting(name, *pair) for pair in zip(value, like)] == value
+    elif type(like) in (int, float):
+        fits = type(value) in (int, type(like)) and 0 <= value < math.inf
+    else:
+        fits = isinstance(value, type(like))
+    if not fits:
+        raise ValueError(f"{name} = {str(value)[:40]}, where a run could not come")
+    return value
 
 
 def streams(train):

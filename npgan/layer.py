@@ -1,6 +1,6 @@
 """What a layer is: the contract between the forward pass, the backward pass and the parameters."""
 import math
-from numbers import Integral
+from numbers import Integral, Real
 
 from npgan.backend import xp
 
@@ -160,6 +160,13 @@ def whole_numbers(name, value, *parts):
     if len(numbers) != len(parts) or not all(isinstance(number, Integral) and number >= 1 for number in numbers):
         raise ValueError(f"{name} must be whole numbers >= 1, ({', '.join(parts)}), got {value!r}")
     return numbers
+
+
+def number(name, value):
+    """The `value` of the argument `name`, a finite number."""
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    return value
 
 
 def margin(name, width):

@@ -7,7 +7,7 @@ and dA stands for dC/dA, the gradient of a cost C, an array of A's shape.
 from npgan import backend, blas
 from npgan.backend import check_stream, xp
 from npgan.initialisation import initial_weights
-from npgan.layer import Layer, positive_ints
+from npgan.layer import Layer, number, positive_ints
 
 
 class Linear(Layer):
@@ -97,7 +97,7 @@ class RectifiedLinear(Linear):
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, left_slope=0., **initialisation):
         super().__init__(nvis, dim, irange, rng, **initialisation)
-        self.left_slope = left_slope
+        self.left_slope = number("left_slope", left_slope)
 
     def fprop(self, state_below):
         z = super().fprop(state_below)
@@ -189,7 +189,7 @@ class Dropout(Layer):
         if include_prob < 1:
             check_stream(rng)
         self.include_prob, self.rng = include_prob, rng
-        self.scale = 1 / include_prob if scale is None else scale
+        self.scale = 1 / include_prob if scale is None else number("scale", scale)
 
     @property
     def streams(self):

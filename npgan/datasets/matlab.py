@@ -10,6 +10,7 @@ from npgan.datasets.files import DataError
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 VARIABLE, COMPRESSED = 14, 15
+MOST = 1000                         # variables; empty ones are so small that millions of them would fit into a file
 
 
 def read(path, names, limit):
@@ -25,7 +26,7 @@ def read(path, names, limit):
     path : path
     names : sequence of str
     limit : int
-        The most bytes to accept, of the file and of each variable decompressed.
+        The most bytes to accept, of the file, and of all its variables decompressed.
 
     Returns
     -------
@@ -43,11 +44,14 @@ def read(path, names, limit):
     if order is None:
         raise DataError(path, "a MATLAB file of version 5 to 7, with IM or MI at the end of its header",
                         str(bytes(data[124:128])), "put such a file there; MATLAB writes one by save with -v7")
-    found = {}
+    found, left = {}, limit
     try:
-        for kind, contents in _elements(data[128:], order):
+        for number, (kind, contents) in enumerate(_elements(data[128:], order)):
+            if number == MOST or left <= 0:
+                raise ValueError(f"more than {MOST} variables, or {limit} bytes")
             if kind == COMPRESSED:
-                contents = memoryview(zlib.decompressobj().decompress(contents, limit))
+                contents = memoryview(zlib.decompressobj().decompress(contents, left))
+                left -= len(contents)
                 kind, contents = next(_elements(contents, order), (None, b""))
             if kind == VARIABLE:
                 name, array = _variable(contents, order)

@@ -13,7 +13,7 @@ from npgan.datasets import Dataset, files, matlab, part
 from npgan.datasets.files import DataError
 
 NAME = "faces/TFD/TFD_48x48.mat"
-PICTURES, LIMIT = 102236, 2**29                                 # the pictures are 236 million bytes
+PICTURES, LIMIT = 102236, 2**28                                 # 268 million bytes; the pictures are 236 million
 PARTS = {"unlabeled": (0,), "train": (1,), "valid": (2,), "test": (3,), "full_train": (1, 2)}      # codes in a fold
 ASK = "TFD is not public: ask Josh Susskind, who collected it at the University of Toronto, for TFD_48x48.mat; then "
 CAVEAT = "{} other pictures than the Toronto Face Database's: nothing made from them is a result on it"
