@@ -1,0 +1,522 @@
+"""
+Damages the files that npgan reads, in ten thousands of ways, and watches what becomes of them.
+
+Every reader gets a small valid file: IDX and IDX.gz, CIFAR-10's binary files and archive, TFD's .mat (plain, deflated
+and .gz), the embedded digits, a run's checkpoint, a generator.  Then the same, cut at every length up to 4 KB, and
+
+- truncated at random, bits flipped, runs of bytes overwritten, taken out, put in or repeated;
+- any word in it made huge, negative or another one that lies, before it is compressed and summed up anew: so are sizes
+  and counts in headers of IDX, .mat, tar, zip and .npy, and any value in a checkpoint's JSON;
+- bombs of zeros, tar members with absolute and parent paths and links, arrays of objects, pickles.
+
+Each must end in a DataError, of which CheckpointError is one, that names the file, or give arrays of the shape, the
+range and, where one is known, the sum that they should have.  Nothing else may be raised; it may take no more than 5 s,
+nor 200 MB above what the valid files took; and Python must neither run code, unpickle, start a process, connect, nor
+write or remove a file, which an audit hook watches.  Linux and macOS only.
+"""
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import os
+import pickle
+import random
+import resource
+import signal
+import struct
+import sys
+import tarfile
+import tempfile
+import time
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+
+from npgan import archive, checkpoint  # noqa: E402
+from npgan.adversarial import AdversaryPair, Generator, SeparateSteps  # noqa: E402
+from npgan.backend import RandomStream  # noqa: E402
+from npgan.datasets import Dataset, cifar10, digits, files, mnist, tfd  # noqa: E402
+from npgan.datasets.files import DataError  # noqa: E402
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid  # noqa: E402
+from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage  # noqa: E402
+from npgan.mlp import MLP  # noqa: E402
+from npgan.monitor import Monitor  # noqa: E402
+from npgan.train import Train  # noqa: E402
+
+SECONDS, MEGABYTES = 5, 200
+WORDS = [0, 1, 2, 3, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**16, 2**24, *(2**31 + i for i in (-1, 0, 1)), 2**32 - 8,
+         2**32 - 1]
+TYPES = ["|O", "<f8", "<c8", "|V0", "|S0", "<U4", "<M8[s]", "x", [("a", "<f4")], "<f2", "<i4"]
+SHAPES = [(), (-1,), (2**62,), (2**31, 2**31), (0,), (7, 0), (1.5,), 3]
+NUMBERS = [b"\0\0\x80\x7f", b"\0\0\xc0\x7f", b"\xff\xff\x7f\x7f", b"\1\0\0\0"]     # inf, nan, the largest, the smallest
+
+
+# What is read, by small files in the places of the real ones
+
+def game():
+    """A small run with everything in its state that a run can have."""
+    noise, masks = RandomStream([1, 1]), RandomStream([1, 2])
+    G = Generator(MLP([RectifiedLinear(3, 5, 1., noise, left_slope=.1), Sigmoid(5, 4, 1., noise)]), "uniform", noise)
+    D = MLP([Dropout(.8, rng=masks), Maxout(4, 3, 2, 1., masks, max_col_norm=2.), Linear(3, 1, 1., masks)])
+    rules, data = (Momentum(.1, .5), Momentum(.1, .5)), Dataset(np.random.RandomState(1).uniform(size=(25, 4)))
+    extensions = [PolyakAverage(G, .9), Monitor({"train": data}), ExponentialDecay(rules, 1.01, .01),
+                  MomentumAdjustor(rules, .7, 1, 4)]
+    return Train(SeparateSteps(AdversaryPair(G, D), *rules, discriminator_steps=2), data, 10, RandomStream([1, 3]),
+                 extensions)
+
+
+def rows_of(data, width, low, high):
+    """The arrays of a Dataset, which must be of that width and within that range."""
+    assert data.X.ndim == 2 and data.X.shape[1] == width and low <= data.X.min() <= data.X.max() <= high
+    return data.X
+
+
+def idx(path):
+    array = mnist.read_idx(path)
+    assert array.dtype == np.uint8 and array.ndim in (1, 3)
+    return array
+
+
+def run(path):
+    """All that can be made of a run's checkpoint: its players, who compute, its history, and the run, which goes on."""
+    saved = checkpoint.load(path)
+    pair, history = saved.pair(average=False), saved.history
+    assert all(isinstance(values, list) for values in history.values())
+    logits = pair.discriminator.dropout_fprop(players(saved))
+    assert logits.shape == (5, 1)
+    train = game()
+    checkpoint.restore(path, train)
+    if train.epoch < 1000:
+        with np.errstate(all="ignore"):
+            train.main_loop(train.epoch + 1)
+    return logits
+
+
+def players(saved):
+    with np.errstate(over="ignore"):
+        x = saved.generator().sample(5)
+    assert x.shape == (5, 4) and 0 <= x.min() <= x.max() <= 1
+    return x
+
+
+def valid_files(folder):
+    """Path, bytes and reader of each kind of file, by name; the limits of sizes become those of the small files."""
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    files.open_url = no_network
+    found, rng = {}, np.random.RandomState(0)
+    pictures = rng.randint(0, 256, (10, 28, 28)).astype(np.uint8)
+    pictures = struct.pack(">4I", 2051, *pictures.shape) + pictures.tobytes()
+    found["IDX"] = folder / "x-idx3", pictures, idx
+    found["IDX.gz"] = folder / "x-idx3.gz", gzip.compress(pictures), idx
+
+    records = rng.randint(0, 256, (2, 3073)).astype(np.uint8)
+    records[:, 0] %= 10
+    records = records.tobytes()
+    cifar10.FILES = {name: (len(records), hashlib.md5(records).hexdigest()) for name in cifar10.FILES}
+    *others, test = cifar10.FILES
+    (folder / test).parent.mkdir(parents=True)
+    for name in others:
+        (folder / name).write_bytes(records)
+
+    def cifar(folder):
+        return in_folder(folder, lambda: rows_of(cifar10.load("test", gcn=None), 3072, 0, 1))
+
+    found["CIFAR-10"] = folder / test, records, lambda path: cifar(folder)
+
+    unpacked = folder / "archive"
+    (unpacked / "cifar10").mkdir(parents=True)
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name in cifar10.FILES:
+            info = tarfile.TarInfo(name[len("cifar10/"):])
+            info.size = len(records)
+            tar.addfile(info, io.BytesIO(records))
+    found["CIFAR-10's archive"] = (unpacked / f"{cifar10.ARCHIVE}.gz", gzip.compress(stream.getvalue()),
+                                   lambda path: cifar(unpacked))
+    tfd.LIMIT = 2**25
+    for name, ending, deflated, wrap in (("TFD", "", False, bytes), ("TFD, deflated", "", True, bytes),
+                                         ("TFD.gz", ".gz", True, gzip.compress)):
+        where = folder / name.replace(", ", "-")
+        path = where / f"{tfd.NAME}{ending}"
+        path.parent.mkdir(parents=True)
+        found[name] = (path, wrap(faces(deflated)),
+                       lambda path, where=where: in_folder(where, lambda: rows_of(tfd.load("train"), 2304, 0, 1)))
+
+    embedded = (ROOT / "data" / digits.NAME).read_bytes()
+    (folder / "digits").mkdir()
+
+    def exactly(path):
+        X = in_folder(folder / "digits", lambda: digits.load("train").X)
+        assert path.read_bytes() == embedded and X.shape == (1197, 64)
+        return X
+
+    found["digits"] = folder / "digits" / digits.NAME, embedded, exactly
+    train = game()
+    train.main_loop(2)
+    path = folder / "run.npz"
+    checkpoint.save(path, train)
+    found["checkpoint"] = path, path.read_bytes(), run
+    path = folder / "generator.npz"
+    checkpoint.save_generator(path, train.step.pair.generator, note={"seed": 1})
+    found["generator"] = path, path.read_bytes(), lambda path: players(checkpoint.load(path))
+    return found
+
+
+def faces(deflated):
+    """A small file in the layout of TFD's."""
+    from scipy.io import savemat
+    rng, stream, n = np.random.RandomState(0), io.BytesIO(), 12
+    savemat(stream, {"images": rng.randint(0, 256, (n, 48, 48)).astype("u1"),
+                     "folds": np.tile(np.arange(n)[:, None] % 4, 5).astype("u1"),
+                     "labs_ex": (np.arange(n)[:, None] % 7 + 1).astype("i2")}, do_compression=deflated)
+    return stream.getvalue()
+
+
+def in_folder(folder, function):
+    files.places = lambda: [folder, folder / "cache"]           # where data sets are looked for
+    return function()
+
+
+def no_network(url):
+    raise OSError("no network here")
+
+
+# Damage; every function takes bytes and a random.Random
+
+def truncated(data, rng):
+    return data[:rng.randrange(len(data))]
+
+
+def flipped(data, rng):
+    data = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 8, 64])):
+        data[near(rng, len(data))] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def word(data, rng):
+    """A word of 2, 4 or 8 bytes, either end first, becomes another one or a little more or less than it was."""
+    kind = rng.choice(["<H", "<I", "<Q", ">H", ">I", ">Q"])
+    size = struct.calcsize(kind)
+    if len(data) < size:
+        return data
+    at = min(near(rng, len(data)), len(data) - size)
+    before, = struct.unpack_from(kind, data, at)
+    value = rng.choice([*WORDS, before + 1, before - 1, before * 2, -before, 2**63, 2**64 - 1]) % 256**size
+    return data[:at] + struct.pack(kind, value) + data[at + size:]
+
+
+def near(rng, n):
+    """A place below n, mostly near one of the ends, where headers are."""
+    way = rng.random()
+    return (rng.randrange(n) if way < .3 else min(int(rng.expovariate(.01)), n - 1) if way < .8 else
+            max(0, n - 1 - int(rng.expovariate(.01))))
+
+
+def moved(data, rng):
+    """A run of bytes overwritten, taken out, put in or repeated."""
+    start = near(rng, len(data))
+    stop = start + rng.choice([1, 4, 8, 100, 1000])
+    run = data[start:stop]
+    return rng.choice([data[:start] + bytes(len(run)) + data[stop:], data[:start] + b"\xff" * len(run) + data[stop:],
+                       data[:start] + data[stop:], data[:stop] + data[start:], data + run, data + data,
+                       data[:start] + rng.randbytes(64) + data[start:]])
+
+
+PLAIN = [truncated, flipped, word, moved]
+
+
+def within_gz(change):
+    return lambda data, rng: gzip.compress(change(gzip.decompress(data), rng), 1)
+
+
+def within_mat(data, rng):
+    """Damage within a deflated variable."""
+    size, = struct.unpack_from("<I", data, 132)
+    inner = rng.choice(PLAIN)(zlib.decompress(data[136:136 + size]), rng)
+    inner = zlib.compress(inner, 1)
+    return data[:128] + struct.pack("<II", 15, len(inner)) + inner + data[136 + size:]
+
+
+def within_tar(data, rng):
+    """A member's header made to lie, with its sum in order."""
+    data = bytearray(gzip.decompress(data))
+    start = 512 * rng.choice([i for i in range(len(data) // 512) if data[512 * i + 257:512 * i + 262] == b"ustar"])
+    what = rng.randrange(4)
+    if what == 0:
+        size = rng.choice([-1, -512, 0, 1, 2**33 - 1, 2**40, 2**62, rng.randrange(10**5)])
+        data[start + 124:start + 136] = (size % 256**12).to_bytes(12, "big") if size < 0 or size >= 8**11 else (
+            b"%011o\0" % size)
+    elif what == 1:
+        name = rng.choice([b"/etc/x", b"../../x", b"cifar-10-batches-bin/../../../x", b"/", b"", b"\xff" * 100, b"."])
+        data[start:start + 100] = name.ljust(100, b"\0")
+    elif what == 2:
+        data[start + 156] = rng.choice(b"01234567xgLKSDVM\xff")
+        data[start + 157:start + 257] = rng.choice([b"/etc/passwd", b"../..", b""]).ljust(100, b"\0")
+    else:
+        data[start + rng.randrange(512)] = rng.randrange(256)
+    data[start + 148:start + 156] = b" " * 8
+    data[start + 148:start + 156] = b"%06o\0 " % sum(data[start:start + 512])
+    return gzip.compress(bytes(data), 1)
+
+
+def npy(header, data):
+    """The bytes of an .npy file with any header."""
+    text = repr(header).encode() + b"\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + data
+
+
+def within_npz(data, rng):
+    """A value of the JSON or the header of an array made to lie, with all sums in order."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        entries = {entry.filename: file.read(entry) for entry in file.infolist()}
+    header = json.loads(archive.parse(entries.pop("header.npy")).tobytes())
+    if rng.random() < .7:
+        lie(header, rng)
+    else:
+        name = rng.choice(list(entries))
+        array = archive.parse(entries[name])
+        entries[name] = rng.choice([
+            npy({"descr": array.dtype.str, "fortran_order": rng.choice([False, True, 1, "x"]),
+                 "shape": rng.choice([array.shape, *SHAPES])}, array.tobytes()),
+            npy({"descr": rng.choice(TYPES), "fortran_order": False, "shape": array.shape}, array.tobytes()),
+            npy({"descr": "<f4", "fortran_order": False, "shape": array.shape}, rng.choice(NUMBERS) * array.size),
+            pickled(), flipped(entries[name], rng), word(entries[name], rng), truncated(entries[name], rng), b""])
+    arrays = {}
+    for name, entry in entries.items():
+        try:
+            arrays[name.removesuffix(".npy")] = archive.parse(entry)
+        except Exception:
+            pass
+    try:
+        header["sha256"] = archive.digest(arrays) if len(arrays) == len(entries) else "0"
+    except Exception:
+        pass
+    header = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", rng.choice([zipfile.ZIP_STORED] * 9 + [zipfile.ZIP_DEFLATED])) as file:
+        described = {"descr": "|u1", "fortran_order": False, "shape": header.shape}
+        file.writestr("header.npy", npy(described, header.tobytes()))
+        for name, entry in entries.items():
+            file.writestr(rng.choice([name] * 30 + ["/" + name, "../" + name]), entry)
+    return stream.getvalue()
+
+
+def lie(value, rng):
+    """Change one value somewhere in a JSON object."""
+    while True:
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        key = rng.choice(list(keys))
+        if isinstance(value[key], (dict, list)) and value[key] and rng.random() < .9:
+            value = value[key]
+            continue
+        before = value[key] if isinstance(value[key], (int, float)) else 1
+        value[key] = rng.choice([None, True, -1, 0, .5, -before, before + 1, 2**31, 2**63, 10**30, 1e308, float("nan"),
+                                 float("inf"), "", "x", "__import__('os')", [], {}, [[]], [value[key]], {"kind": "MLP"},
+                                 deep(500), [1] * 1000])
+        if isinstance(value, dict) and rng.random() < .2:
+            del value[key]
+        return
+
+
+def deep(n):
+    value = []
+    for _ in range(n):
+        value = [value]
+    return value
+
+
+class Run:
+    """What a pickle may do."""
+
+    def __reduce__(self):
+        return os.system, ("touch /tmp/npgan-was-here",)
+
+
+def pickled():
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.array([Run(), None]), allow_pickle=True)
+    return stream.getvalue()
+
+
+def bombs(path, data):
+    """Files that promise more than they should, and hostile ones, for the kind of file at that path."""
+    zeros = bytes(2**20)
+    if path.suffix == ".gz":
+        stream = io.BytesIO()
+        with gzip.open(stream, "wb", 1) as file:
+            for _ in range(600):
+                file.write(zeros)
+        bomb = stream.getvalue()
+        yield bomb
+        yield data + bomb
+        yield gzip.compress(gzip.decompress(data)[:200]) + bomb
+    if path.suffix == ".mat":
+        deflate = zlib.compressobj(1)
+        bomb = b"".join(deflate.compress(zeros) for _ in range(600)) + deflate.flush()
+        yield data[:128] + struct.pack("<II", 15, len(bomb)) + bomb
+        yield data[:128] + (struct.pack("<II", 15, len(bomb)) + bomb) * 5
+        yield data[:128] + bytes(2**25 - 200)
+        yield data[:128] + (struct.pack("<II", 15, 8) + zlib.compress(b"")) * 10**6
+    if path.suffix == ".npz":
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file, file.open("header.npy", "w") as entry:
+            for _ in range(600):
+                entry.write(zeros)
+        yield stream.getvalue()
+        yield data[:-22] + struct.pack("<IHHHHIIH", 0x06054b50, 0, 0, 65535, 65535, 2**32 - 1, 0, 0)
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as file:
+            for i in range(10000):
+                file.writestr(f"{i}.npy", b"")
+        yield stream.getvalue()
+    yield pickle.dumps(Run())
+    yield pickled()
+    yield b""
+    yield b"<html>moved</html>" * 500
+
+
+# Watching
+
+FORBIDDEN = "exec", "pickle", "os.", "subprocess", "socket", "shutil", "import"
+
+
+class Watch:
+    """An audit hook that writes down what a reader must not do."""
+
+    def __init__(self):
+        self.on, self.seen = False, []
+        sys.addaudithook(self.hear)
+
+    def hear(self, event, arguments):
+        if not self.on:
+            return
+        if event == "open":
+            path, mode, flags = arguments
+            forbidden = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        else:
+            forbidden = event.startswith(FORBIDDEN) and event not in ("os.listdir", "os.scandir")
+        if forbidden:
+            self.seen.append(f"{event} {str(arguments)[:100]}")
+
+
+class TooLong(BaseException):
+    """An alarm went off."""
+
+
+def alarm(number, frame):
+    raise TooLong
+
+
+def megabytes():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+class Judge:
+    """Feeds files to readers and counts what became of them."""
+
+    def __init__(self, watch, before):
+        self.watch, self.before, self.slowest = watch, before, 0.
+        self.counts, self.violations = {"files": 0, "refused": 0, "read": 0}, []
+
+    def __call__(self, name, path, read, data):
+        path.write_bytes(data)
+        self.counts["files"] += 1
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        start, wrong, self.watch.on = time.perf_counter(), None, True
+        try:
+            read(path)
+            self.counts["read"] += 1
+        except DataError as error:
+            self.counts["refused"] += 1
+            if not str(error).startswith(str(path)) and str(path.parent) not in str(error):
+                wrong = f"names another file: {error}"
+        except BaseException as error:
+            wrong = f"{type(error).__name__}: {error}"
+        finally:
+            self.watch.on = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        self.slowest = max(self.slowest, time.perf_counter() - start)
+        if self.watch.seen:
+            wrong = f"{wrong}; {self.watch.seen}"
+            self.watch.seen.clear()
+        if megabytes() > self.before + MEGABYTES:
+            wrong = f"{wrong}; {megabytes() - self.before:.0f} MB above the valid files"
+            self.before = megabytes()
+        if wrong:
+            self.violations.append((name, wrong[:300], data[:10**6]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=10000, help="besides truncations at every length")
+    parser.add_argument("--truncate", type=int, default=4096, help="every length up to this, default %(default)s")
+    parser.add_argument("--seed", type=int, default=2014)
+    parser.add_argument("--keep", metavar="FOLDER", help="write files there that did what they should not")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    chosen = parser.parse_args()
+    rng, start = random.Random(chosen.seed), time.monotonic()
+    signal.signal(signal.SIGALRM, alarm)
+    warnings.simplefilter("error")
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        valid = valid_files(Path(folder))
+        for path, data, read in valid.values():
+            path.write_bytes(data)
+            read(path)
+        watch, violations = Watch(), []
+        for name, (path, data, read) in valid.items():
+            def judged(data, judge, path=path, read=read, name=name):
+                judge(name, path, read, data)
+
+            judge = Judge(watch, megabytes())
+            tree = sorted(Path(folder).rglob("*"))
+            for length in range(min(chosen.truncate, len(data))):
+                judged(data[:length], judge)
+            changes = list(PLAIN)
+            if path.suffix == ".gz":
+                changes += [within_gz(change) for change in PLAIN] * 2
+            if "archive" in name:
+                changes += [within_tar] * 8
+            if name == "TFD, deflated":
+                changes += [within_mat] * 4
+            if path.suffix == ".npz":
+                changes += [within_npz] * 12
+            for _ in range(-(-chosen.files // len(valid))):
+                judged(rng.choice(changes)(data, rng), judge)
+            for bomb in bombs(path, data):
+                judged(bomb, judge)
+            path.write_bytes(data)
+            read(path)                                              # and the whole one is still read
+            if sorted(Path(folder).rglob("*")) != tree or Path("/tmp/npgan-was-here").exists():
+                judge.violations.append((name, "wrote something", b""))
+            rows[name] = {**judge.counts, "violations": len(judge.violations), "slowest, s": round(judge.slowest, 2)}
+            violations += judge.violations
+    if chosen.keep:
+        Path(chosen.keep).mkdir(exist_ok=True)
+        for i, (_, _, data) in enumerate(violations):
+            (Path(chosen.keep) / str(i)).write_bytes(data)
+    total = {key: sum(row[key] for row in rows.values()) for key in ("files", "refused", "read", "violations")}
+    found = {**rows, "all": {**total, "slowest, s": max(row["slowest, s"] for row in rows.values())},
+             "minutes": round((time.monotonic() - start) / 60, 1), "wrong": [list(case[:2]) for case in violations]}
+    if chosen.json:
+        print(json.dumps(found))
+        return
+    for name, row in found.items():
+        if name == "wrong":
+            print("\n".join(": ".join(case) for case in row[:50]))
+        else:
+            print(f"{name:20} {row}")
+
+
+if __name__ == "__main__":
+    main()
