@@ -17,7 +17,9 @@ def softplus(a):
 
 
 def check_target(h, target):
-    """Refuse a `target` that is neither a number nor an array like `h`: it would broadcast to nonsense."""
+    """Refuse no rows at all, and a `target` that is neither a number nor an array like `h`: it would broadcast."""
+    if not h.size:
+        raise ValueError(f"a cost is a mean over one or more rows, got shape {h.shape}")
     shape = getattr(target, "shape", (len(target),) if hasattr(target, "__len__") else ())
     if shape not in ((), h.shape):
         raise ValueError(f"the target must be a number or of shape {h.shape}, got shape {shape}")

@@ -19,6 +19,7 @@ from npgan.costs import (
     squared_error,
     squared_error_grad,
 )
+from npgan.layers import sigmoid
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 
@@ -161,6 +162,55 @@ def test_softplus_over_the_whole_range(floatX, monkeypatch):
         found = from_numpy(softplus, a)
     assert found.dtype == floatX
     assert_allclose(found, [reference(float(v)) for v in a], rtol=4 * info.eps, atol=info.smallest_subnormal)
+
+
+def any_floats(floatX, n=60):
+    """Finite numbers of random bits, so of all magnitudes alike, denormal ones too, and the ends of the range."""
+    bits = np.random.RandomState(2014).bytes(n * np.dtype(floatX).itemsize)
+    a, info = np.frombuffer(bits, floatX), np.finfo(floatX)
+    ends = [0, info.smallest_subnormal, info.tiny, info.eps, 1, 87, 88.5, 103, 104, 708, 709, 745, 746, info.max]
+    return np.concatenate([a[np.isfinite(a)], ends, np.negative(ends), np.linspace(-800, 800, 51)]).astype(floatX)
+
+
+@pytest.mark.parametrize("floatX", ["float32", "float64"])
+def test_costs_of_any_float(floatX, monkeypatch):
+    """Sigmoid, and cross-entropy and its gradient for either label, to the last digits, from 400 digits."""
+    monkeypatch.setattr(backend, "floatX", floatX)
+    a, info, exact = any_floats(floatX), np.finfo(floatX), Context(prec=400, traps=[])
+
+    def in_digits(v):
+        """sigmoid(v) and log(1 + e^v), by their definitions; beyond 2000 no float tells the difference."""
+        v = Decimal(float(v))
+        if abs(v) > 2000:
+            return (0., 0.) if v < 0 else (1., float(v))
+        e = exact.exp(v)
+        return float(exact.divide(e, exact.add(1, e))), float(exact.ln(exact.add(1, e)))
+
+    s, sp = np.array([in_digits(v) for v in a]).T
+    s_of_minus, sp_of_minus = np.array([in_digits(-v) for v in a]).T
+    close = {"rtol": 8 * info.eps, "atol": 2 * float(info.smallest_subnormal)}
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        assert_allclose(from_numpy(sigmoid, a), s, **close)
+        for v, *expected in zip(a, s, s_of_minus, sp, sp_of_minus):
+            logit = asarray(np.array([[v]]))
+            found = [float(cross_entropy_grad(logit, 0)[0, 0]), -float(cross_entropy_grad(logit, 1)[0, 0]),
+                     float(cross_entropy(logit, 0)), float(cross_entropy(logit, 1))]
+            assert_allclose(found, expected, **close)
+
+
+@law
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=6), labels)
+def test_any_finite_logits_have_a_finite_gradient_and_a_finite_cost(a, y):
+    a = asarray([[v / 6] for v in a])                               # their sum, which the mean divides, may overflow
+    for make in LOSSES.values():
+        assert np.isfinite(float(make().cost(a))) and np.isfinite(to_numpy(make().grad(a))).all()
+    assert np.isfinite(float(cross_entropy(a, y))) and np.isfinite(to_numpy(cross_entropy_grad(a, y))).all()
+
+
+@pytest.mark.parametrize("cost", [cross_entropy, cross_entropy_grad, squared_error, squared_error_grad])
+def test_no_rows_have_no_mean(cost):
+    with pytest.raises(ValueError, match=r"a mean over one or more rows, got shape \(0, 1\)"):
+        cost(asarray(np.zeros((0, 1))), 1)
 
 
 @pytest.mark.parametrize("scale", [40, 90, 200, 1e4, 1e30])
