@@ -45,8 +45,8 @@ def log_likelihood(x, samples, sigmas):
     Raises
     ------
     TypeError, ValueError
-        For arrays of another dtype, or of two; that are not (rows, width), are empty, differ in width, or hold NaN or
-        infinity; for a sigma that is not a positive number.
+        For arrays of another dtype, or of two; that are not (rows, width), are empty, differ in width, or hold NaN,
+        infinity, or numbers whose squares are; for a sigma that is not a positive number.
     """
     return StreamingParzen(x, sigmas).add(samples).log_likelihood
 
@@ -278,14 +278,17 @@ def _half_norm(a):
 
 
 def _check(name, a):
-    """TypeError or ValueError unless a is a matrix of finite numbers, with rows, in float32 or float64."""
+    """TypeError or ValueError unless a is a matrix with rows, in float32 or float64, whose distances are finite."""
     dtype = getattr(a, "dtype", type(a).__name__)
     if dtype not in backend.PRECISIONS:
         raise TypeError(f"{name} must be an array of {' or '.join(backend.PRECISIONS)}, got {dtype}")
     if a.ndim != 2 or not a.size:
         raise ValueError(f"{name} must be (rows, width), neither of them 0, got shape {a.shape}")
+    limit = math.sqrt(float(np.finfo(str(a.dtype)).max) / a.shape[1]) / 4
     for rows in _slices(len(a), ROWS):
-        finite = xp.isfinite(a[rows])
-        if not finite.all():
-            row = rows.start + int(xp.argmin(finite.all(axis=1)))
-            raise ValueError(f"{name} must be finite, got NaN or infinity in row {row}")
+        fits = xp.abs(a[rows]) <= limit
+        if not fits.all():
+            row = rows.start + int(xp.argmin(fits.all(axis=1)))
+            finite = xp.isfinite(a[row]).all()
+            what = f"of magnitudes up to {limit:.0e}, got more" if finite else "finite, got NaN or infinity"
+            raise ValueError(f"{name} must be {what} in row {row}")

@@ -1,4 +1,5 @@
 import tracemalloc
+from decimal import Context, Decimal, localcontext
 from math import log, pi, sqrt
 
 import numpy as np
@@ -288,3 +289,28 @@ def test_bad_calls():
     for num_samples in (0, 3):
         with pytest.raises(ValueError, match=f"from 1 to the 2 rows of train, got {num_samples}"):
             next(sanity_samples(train, num_samples, RandomStream(1)))
+
+
+@on_numpy
+@pytest.mark.parametrize("floatX, large", [("float32", 1e19), ("float32", 3e38), ("float64", 1e154)])
+def test_rows_whose_distances_are_beyond_all_numbers_are_refused(floatX, large):
+    ones, rows = np.ones((3, 2), floatX), np.array([[0, 1], [1, large]], floatX)
+    for name, x, samples in ("x", rows, ones), ("samples", ones, rows):
+        with pytest.raises(ValueError, match=f"{name} must be of magnitudes up to .*, got more in row 1"):
+            log_likelihood(x, samples, .2)
+
+
+@on_numpy
+@pytest.mark.parametrize("floatX, atol", [("float32", 1e-6), ("float64", 1e-14)])
+def test_the_log_of_a_mean_of_exponentials_over_the_whole_range(floatX, atol):
+    """Rows one by one, near two centres and as far away as can be, from 60 digits by the definition."""
+    info, centres = np.finfo(floatX), np.array([[0], [.125]], floatX)
+    far = np.geomspace(float(info.tiny), float(info.max) ** .5 / 5, 40)
+    with localcontext(Context(prec=60, traps=[])):
+        normaliser = (Decimal(.25) * Decimal("6.283185307179586476925286766559005768394").sqrt()).ln()
+        for v in np.concatenate([far, -far, np.linspace(-3, 3, 21)]).astype(floatX):
+            exponents = [-(Decimal(float(v)) - Decimal(float(c))) ** 2 * 8 for c, in centres]
+            peak, other = sorted(exponents, reverse=True)
+            expected = peak + ((1 + (other - peak).exp()) / 2).ln() - normaliser
+            found, = log_likelihood(np.array([[v]]), centres, .25)
+            assert_allclose(found, float(expected), rtol=8 * info.eps, atol=atol)
