@@ -187,3 +187,28 @@ def test_bad_sizes(wrong, message):
 
 def test_sizes_may_be_numpy_integers():
     assert Linear(np.int64(4), np.prod((1, 3)), .1, RandomStream(0)).W.shape == (4, 3)
+
+
+@every_layer
+@pytest.mark.parametrize("value", [1e30, -1e30, 1e-45, -1e-40, 0.])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_extreme_states_have_finite_outputs_and_gradients(make, value, rows):
+    """In single precision, with dropout; 1e30 is near the end of its range, 1e-45 its smallest number."""
+    layer, X, R = layer_input_signal(make)
+    X = X[:rows] * 0 + backend.asarray(value)
+    for forward in layer.fprop, layer.dropout_fprop:
+        h = forward(X)
+        assert np.isfinite(to_numpy(h)).all()
+        assert np.isfinite(to_numpy(layer.bprop(R[:rows] * 1e-3))).all()
+        assert all(np.isfinite(to_numpy(grad)).all() for grad in layer.grads)
+
+
+@every_layer
+def test_no_rows_are_refused_or_kept(make):
+    layer, X, R = layer_input_signal(make)
+    for forward in layer.fprop, layer.dropout_fprop:
+        if isinstance(layer, Dropout):
+            assert forward(X[:0]).shape == (0, 4)
+            continue
+        with pytest.raises(ValueError, match="one or more rows"):
+            forward(X[:0])

@@ -187,3 +187,13 @@ def test_sigmoids_of_opposite_logits_sum_to_one(a):
     p, q = from_numpy(sigmoid, [a, -a])
     assert p + q == pytest.approx(1, abs=1.2e-7)
     assert 0 < p <= 1 and 0 < q <= 1                                        # each to full precision, not by 1 - p
+
+
+@pytest.mark.parametrize("value", ["0.1", None, np.nan, np.inf, [1.]])
+def test_numbers_that_are_none_are_refused(value):
+    rng = RandomStream(1)
+    with pytest.raises(ValueError, match="left_slope must be a finite number, got "):
+        RectifiedLinear(2, 2, 1., rng, left_slope=value)
+    if value is not None:
+        with pytest.raises(ValueError, match="scale must be a finite number, got "):
+            Dropout(.5, value, rng)
