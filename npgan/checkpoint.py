@@ -290,9 +290,9 @@ def restore(path, train):
         changed = "arithmetic" in saved.header and difference(saved.header["arithmetic"], arithmetic())
     train.checkpoint = str(path)
     if changed:
-        what, there, here = changed
-        warnings.warn(f"{path} was computed with {what} = {there!r}, this run with {here!r}: it goes on close to the "
-                      "way it would have gone, but not bit for bit", stacklevel=2)
+        what, there, here = changed[0], *(repr(value)[:40] for value in changed[1:])
+        warnings.warn(f"{path} was computed with {what} = {there}, this run with {here}: it goes on close to the way "
+                      "it would have gone, but not bit for bit", stacklevel=2)
 
 
 def arithmetic():
