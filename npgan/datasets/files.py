@@ -208,7 +208,7 @@ def fetch(name, files, mirrors):
             return path
         except DataError as error:
             failures.append(f"{url} gave {error.found}")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:       # ValueError: redirected to no address
             failures.append(f"{url}: {error}")
     raise missing(name, files if name in files else [name],
                   "no such file, and no mirror that has it: " + "; ".join(failures))
