@@ -3,6 +3,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import zipfile
 
@@ -385,6 +386,67 @@ def test_a_state_that_is_not_there_is_missed(saved, state, tmp_path):
     forged(path, header={"state": state})
     with pytest.raises(CheckpointError):
         checkpoint.restore(path, Run(tmp_path / "other.npz").train)
+
+
+STATES = [("train.epoch", "1"), ("train.epoch", -1), ("train.epoch", 1.5), ("train.epoch", True),
+          ("train.seconds", None), ("rule_G.learning_rate", "x"), ("rule_G.learning_rate", np.nan),
+          ("rule_D.momentum", np.inf), ("extensions[0].history", []), ("extensions[0].history", {"epoch": 3}),
+          ("extensions[0].history", {"epoch": ["x"]}), ("extensions[1].init_lr", [.1]),
+          ("extensions[1].init_lr", [.1, "x"]), ("extensions[2].count", [2])]
+
+
+@on_numpy
+@pytest.mark.parametrize("key, value", STATES, ids=[f"{key}={value!r}" for key, value in STATES])
+def test_a_state_that_no_run_can_have_is_refused(saved, key, value, tmp_path):
+    path, _ = saved
+    header, arrays = archive.read(path)
+    assert key in header["state"]
+    header["state"][key] = value
+    archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
+    refuses(path, tmp_path, re.escape(key))
+    if "history" in key:
+        with pytest.raises(CheckpointError, match="the history = "):
+            assert checkpoint.load(path).history
+
+
+@on_numpy
+@pytest.mark.parametrize("key, change", [
+    ("theta_g", lambda a: a * np.nan), ("theta_d", lambda a: a[:-1]), ("theta_g", lambda a: a.astype("f8")),
+    ("rule_G.velocity", lambda a: a.astype("f8")), ("rule_D.velocity", lambda a: a[1:]),
+    ("rule_G.velocity", lambda a: a / 0), ("extensions[3].theta", lambda a: a.astype("i4")),
+    ("train.rest", lambda a: np.array([25])), ("train.rest", lambda a: np.array([-1])),
+    ("train.rest", lambda a: np.zeros((2, 2), int)), ("train.rest", lambda a: np.zeros(26, int)),
+    ("train.rest", lambda a: np.zeros(2)), ("streams", lambda a: a[:1]), ("streams", lambda a: [{}] * 3),
+])
+def test_arrays_that_no_run_can_have_are_refused(saved, key, change, tmp_path):
+    path, _ = saved
+    header, arrays = archive.read(path)
+    header = {name: header[name] for name in ("run", "averages", "streams", "state")}
+    with np.errstate(all="ignore"):
+        (header if key == "streams" else arrays)[key] = change((header if key == "streams" else arrays).get(key))
+    archive.write(path, header, arrays)
+    refuses(path, tmp_path, "whole checkpoint" if key == "streams" else re.escape(key))
+
+
+def refuses(path, tmp_path, message):
+    """A run that shall go on from the file is told what is wrong, and stays as it was."""
+    run = Run(tmp_path / "other.npz")
+    before = run.generator.theta.copy()
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.restore(path, run.train)
+    assert_array_equal(run.generator.theta, before)
+    assert run.train.updates == 0
+
+
+@on_numpy
+@pytest.mark.parametrize("damage", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_make_no_net(damage, tmp_path):
+    path, G = tmp_path / "generator.npz", small_generator(RandomStream(1))
+    checkpoint.save_generator(path, G)
+    header, arrays = archive.read(path)
+    archive.write(path, {"run": header["run"], "averages": {}}, {"theta_g": np.full_like(arrays["theta_g"], damage)})
+    with pytest.raises(CheckpointError, match="generator.npz: .*theta_g of float16, where finite"):
+        checkpoint.load(path).generator()
 
 
 @on_numpy

@@ -161,3 +161,18 @@ def test_a_deflated_bomb_is_harmless(path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("data, found", [
+    (header() + deflated(variable((LIMIT // 2, 1), bytes(LIMIT // 2), name=b"other")) * 3, "bytes where .* are left"),
+    (header() + deflated(b"") * 2000, "more than 1000 variables"),
+    (header() + bytes(8 * 2000), "more than 1000 variables"),
+])
+def test_many_variables_take_no_more_than_one(data, found, path):
+    path.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(DataError, match=found):
+        matlab.read(path, ["images"], LIMIT)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * LIMIT
