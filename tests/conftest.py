@@ -6,6 +6,7 @@ NumPy itself: tests marked `numpy_only`, the course, and of those that run twice
 3 minutes in one process (``-n 0``).
 """
 import os
+import random
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")          # before NumPy is loaded: there is a process for each core
@@ -21,6 +22,7 @@ STAND_IN = Path(__file__).with_name("stand_in")
 
 def pytest_addoption(parser):
     parser.addoption("--strict-backend", action="store_true", help="run on the stand-in for CuPy, scripts as well")
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run the tests in an order drawn with this seed")
 
 
 def pytest_configure(config):
@@ -38,6 +40,8 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("--shuffle") is not None:
+        random.Random(config.getoption("--shuffle")).shuffle(items)
     if config.getoption("--strict-backend"):
         left_out = [item for item in items if item.get_closest_marker("numpy_only")
                     or getattr(item, "callspec", None) and item.callspec.params.get("each_backend") == "numpy"]

@@ -345,13 +345,13 @@ def pickled():
     return stream.getvalue()
 
 
-def bombs(path, data):
-    """Files that promise more than they should, and hostile ones, for the kind of file at that path."""
+def bombs(path, data, size):
+    """Files that promise more than they should, `size` MB, and hostile ones, for the kind of file at that path."""
     zeros = bytes(2**20)
     if path.suffix == ".gz":
         stream = io.BytesIO()
         with gzip.open(stream, "wb", 1) as file:
-            for _ in range(600):
+            for _ in range(size):
                 file.write(zeros)
         bomb = stream.getvalue()
         yield bomb
@@ -359,7 +359,7 @@ def bombs(path, data):
         yield gzip.compress(gzip.decompress(data)[:200]) + bomb
     if path.suffix == ".mat":
         deflate = zlib.compressobj(1)
-        bomb = b"".join(deflate.compress(zeros) for _ in range(600)) + deflate.flush()
+        bomb = b"".join(deflate.compress(zeros) for _ in range(size)) + deflate.flush()
         yield data[:128] + struct.pack("<II", 15, len(bomb)) + bomb
         yield data[:128] + (struct.pack("<II", 15, len(bomb)) + bomb) * 5
         yield data[:128] + bytes(2**25 - 200)
@@ -367,7 +367,7 @@ def bombs(path, data):
     if path.suffix == ".npz":
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file, file.open("header.npy", "w") as entry:
-            for _ in range(600):
+            for _ in range(size):
                 entry.write(zeros)
         yield stream.getvalue()
         yield data[:-22] + struct.pack("<IHHHHIIH", 0x06054b50, 0, 0, 65535, 65535, 2**32 - 1, 0, 0)
@@ -458,6 +458,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10000, help="besides truncations at every length")
     parser.add_argument("--truncate", type=int, default=4096, help="every length up to this, default %(default)s")
+    parser.add_argument("--bomb", type=int, default=600, help="MB of zeros, default %(default)s")
     parser.add_argument("--seed", type=int, default=2014)
     parser.add_argument("--keep", metavar="FOLDER", help="write files there that did what they should not")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -491,7 +492,7 @@ def main():
                 changes += [within_npz] * 12
             for _ in range(-(-chosen.files // len(valid))):
                 judged(rng.choice(changes)(data, rng), judge)
-            for bomb in bombs(path, data):
+            for bomb in bombs(path, data, chosen.bomb):
                 judged(bomb, judge)
             path.write_bytes(data)
             read(path)                                              # and the whole one is still read
