@@ -63,18 +63,19 @@ class Monitor:
             for name, dataset in self.datasets.items():
                 for channel, value in self.over(dataset, step).items():
                     self.record(f"{name}_{channel}", value)
-                self.warn_if_saturated(name, train.epoch)
+                self.warn_if_saturated(name, train)
 
-    def warn_if_saturated(self, name, epoch):
-        """Say so if on the data set `name` D was as good as 0 or 1 throughout, at this `epoch` and the time before."""
+    def warn_if_saturated(self, name, train):
+        """Say so if on the data set `name` D was as good as 0 or 1 throughout, at this epoch and the time before."""
         real, fake = (self.history[f"{name}_d_on_{rows}"][-2:] for rows in ("data", "samples"))
         if len(real) == 2 and all(min(D, 1 - D) < SATURATED for D in real + fake):
             meaning = ("D says one thing to all rows: give it a smaller rate" if (real[-1] > .5) == (fake[-1] > .5) else
                        "D takes all samples for data: let it keep up with G" if fake[-1] > .5 else
                        "D has won: its own gradient vanishes, and under log(1 - D(G(z))) that of G; take fewer steps "
                        "of D, dropout in D, or more data")
-            warnings.warn(f"{name}, epoch {epoch}: D(x) is {real[-1]:.4f} and D(G(z)) {fake[-1]:.4f} on average, "
-                          f"about as at the measurement before.  {meaning}", stacklevel=3)
+            warnings.warn(f"{name}, epoch {train.epoch}, update {train.updates}: D(x) is {real[-1]:.4f} and D(G(z)) "
+                          f"{fake[-1]:.4f} on average, about as at the measurement before.  {meaning}; "
+                          f"{train.last_good()}", stacklevel=3)
 
     def record(self, channel, value):
         """Append one value to a channel of `history`."""

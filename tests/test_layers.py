@@ -90,15 +90,16 @@ def test_maxout_is_the_largest_piece_in_whatever_order(num_units, num_pieces, da
 # Dropout
 
 def test_dropout_keeps_include_prob_of_the_units_and_their_mean():
+    """With any other seed right masks fail with probability 5e-7, of which 3e-7 are the 100 columns'."""
     n = 200_000
     layer, ones = Dropout(.8, rng=RandomStream(5)), asarray(np.ones((n // 100, 100)))
     h = to_numpy(layer.dropout_fprop(ones))
     assert_array_equal(np.unique(h), np.float32([0, 1.25]))                 # 1 / .8 in float32
-    assert abs((h > 0).mean() - .8) < 5 * (.8 * .2 / n) ** .5
-    for axis, size in ((0, n // 100), (1, 100)):                            # of every row and every column, too
-        assert abs((h > 0).mean(axis=axis) - .8).max() < 6 * (.16 / size) ** .5
+    assert abs((h > 0).mean() - .8) < 6 * (.8 * .2 / n) ** .5
+    for axis, size, errors in ((0, n // 100, 6), (1, 100, 7.1)):            # of every column and every row, too
+        assert abs((h > 0).mean(axis=axis) - .8).max() < errors * (.16 / size) ** .5
     again = to_numpy(layer.dropout_fprop(ones))
-    assert abs(((h > 0) & (again > 0)).mean() - .64) < 5 * (.64 * .36 / n) ** .5    # the second mask is independent
+    assert abs(((h > 0) & (again > 0)).mean() - .64) < 6 * (.64 * .36 / n) ** .5    # the second mask is independent
 
 
 def test_a_scale_need_not_be_derived_from_include_prob():

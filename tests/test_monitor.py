@@ -117,13 +117,13 @@ def test_a_discriminator_that_is_sure_of_everything_is_told_in_words(bias, sure)
     """sigmoid(6) = .9975, sigmoid(8) = .9997."""
     class Running:
         step = SimultaneousSteps(linear_pair([0., 0], bias=bias), Momentum(.1), Momentum(.1))
-        seconds = 1.
+        seconds, updates, last_good = 1., 3, staticmethod(lambda: "the last good checkpoint is run.npz")
 
     monitor = Monitor({"valid": Dataset(np.zeros((3, 2)))})
     Running.epoch = 0
     monitor.on_monitor(Running)                                             # once is not a whole epoch
     Running.epoch = 1
-    told = r"valid, epoch 1: D\(x\) is .*D says one thing to all rows"
+    told = r"valid, epoch 1, update 3: D\(x\) is .*D says one thing to all rows.*the last good checkpoint is run.npz"
     with pytest.warns(UserWarning, match=told) if sure else nullcontext():
         monitor.on_monitor(Running)
 

@@ -31,7 +31,7 @@ def test_only_the_viewer_imports_matplotlib(tmp_path):
 
 
 def test_nothing_runs_what_a_file_says():
-    """No pickles, no code made of text, no processes: neither in npgan nor in its scripts, the course's grader aside."""
+    """No pickles, no code made of text, no processes: neither in npgan nor in its scripts but the course's grader."""
     forbidden = {"eval", "exec", "compile", "__import__", "pickle", "marshal", "shelve", "dill", "joblib", "subprocess",
                  "system", "popen", "yaml", "runpy"}
     paths = [*PACKAGE.rglob("*.py"), *(TREE / "examples").glob("*.py")]
