@@ -21,7 +21,6 @@ import numpy as np
 from npgan import backend, parzen
 from npgan.archive import digest
 from npgan.backend import to_numpy, xp
-from npgan.datasets import Dataset
 from npgan.monitor import LogLikelihood
 
 DRAWS = "uniform", "normal", "mask"                     # of a RandomStream; the last argument is the shape
@@ -90,39 +89,37 @@ def share(train, comm, root=()):
     least = len(train.dataset) % train.batch_size or train.batch_size
     if least < comm.size:
         raise ValueError(f"a minibatch of {least} rows is too small for {comm.size} ranks; take another batch_size")
-    step, rows = train.step, Share(train.dataset, comm)
-    train.dataset = rows
+    step, own = train.step, Share(comm)
+    train.move = partial(own.move, step)
     for stream in step.pair.streams:
         for name in DRAWS:
-            setattr(stream, name, partial(rows.draw, getattr(stream, name)))
+            setattr(stream, name, partial(own.draw, getattr(stream, name)))
     for rule in (step.rule_G, step.rule_D):
-        rule.descend = partial(rows.descend, rule)
+        rule.descend = partial(own.descend, rule)
     for extension in train.extensions:
         if isinstance(extension, LogLikelihood):
             extension.curve = partial(curve, extension, comm)
     if comm.rank:
         train.extensions = [extension for extension in train.extensions if extension not in root]
-    train.extensions.append(rows)
+    train.extensions.append(own)
 
 
-class Share(Dataset):
+class Share:
     """
-    A rank's share of a run: of the rows of its `dataset`, of what is drawn for them, and of the gradients' sums.
+    A rank's share of a run: of each minibatch, of what is drawn for its rows, and of the gradients' sums.
 
     As an extension of `Train`, too, it ends the run if after an epoch the ranks have come apart.
     """
 
-    def __init__(self, dataset, comm):
-        vars(self).update(vars(dataset))
+    def __init__(self, comm):
         self.comm, self.m, self.own = comm, 0, None
 
-    def minibatches(self, batch_size, rng=None):
-        """Those of `Dataset`, of each only this rank's rows."""
-        for x in super().minibatches(batch_size, rng):
-            self.m = len(x)
-            self.own = slice(*(rank * self.m // self.comm.size for rank in (self.comm.rank, self.comm.rank + 1)))
-            yield x[self.own]
-        self.own = None                                 # what is drawn between epochs is not dealt out
+    def move(self, step, x):
+        """A `step` on this rank's rows of the minibatch `x`."""
+        self.m = len(x)
+        self.own = slice(*(rank * self.m // self.comm.size for rank in (self.comm.rank, self.comm.rank + 1)))
+        step(x[self.own])
+        self.own = None                                 # what is drawn between steps is not dealt out
 
     def draw(self, draw, *arguments):
         """What `draw` draws for the rows of a minibatch, of that this rank's; twice where data and samples are."""

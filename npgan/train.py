@@ -105,7 +105,7 @@ class Train:
             while len(self.rest):
                 self.leave_if_told()
                 rows, self.rest = self.rest[:self.batch_size], self.rest[self.batch_size:]
-                self.step(self.dataset.X[rows])
+                self.move(self.dataset.X[rows])
                 self.updates += 1
                 self.tell("on_update")
             self.rest = None
@@ -114,6 +114,10 @@ class Train:
             self.check_finite()
             self.tell("on_monitor")
         self.leave_if_told()
+
+    def move(self, x):
+        """Let the players take their step, on the minibatch `x`."""
+        self.step(x)
 
     def tell(self, event):
         """Call the method named `event` of each extension that has it."""
