@@ -2,8 +2,6 @@
 import math
 from numbers import Integral, Real
 
-from npgan.backend import xp
-
 
 class Layer:
     """
@@ -127,7 +125,10 @@ class Layer:
     def place(self, theta, grad):
         """Move the parameters into the vector `theta`, the gradients into `grad`, and keep views of those."""
         for vector, arrays in ((theta, self.params), (grad, self.grads)):
-            vector[...] = xp.concatenate([array.ravel() for array in arrays])
+            start = 0
+            for array in arrays:                            # one by one: there may be no memory for one copy more
+                vector[start:start + array.size] = array.ravel()
+                start += array.size
         self.point(theta, grad)
 
     def point(self, theta, grad):
