@@ -119,7 +119,7 @@ def train_inferer(E, chosen, step):
         step(E, rule)
 
 
-def train_pair(pair, data, valid, chosen, order, extensions=(), stem=None):
+def train_pair(pair, data, valid, chosen, order, extensions=(), rate=1.):
     """
     The game of a script, by the authors' simultaneous steps and schedules, saved after each hundredth of the epochs.
 
@@ -133,16 +133,17 @@ def train_pair(pair, data, valid, chosen, order, extensions=(), stem=None):
     order : RandomStream
     extensions : sequence
         More of them, after the average.
-    stem : str
-        Of the checkpoint's path, by default the picture's.
+    rate : float
+        In parts of the learning rates that `Numbers` have.
 
     Returns
     -------
     PolyakAverage
         Of G.
     """
-    numbers, path = chosen.numbers, f"{stem or chosen.stem}.npz"
-    rule_G, rule_D = (Momentum(rate, init_momentum=.5) for rate in (numbers.learning_rate_G, numbers.learning_rate_D))
+    numbers, path = chosen.numbers, f"{chosen.stem}.npz"
+    rule_G = Momentum(rate * numbers.learning_rate_G, init_momentum=.5)
+    rule_D = Momentum(rate * numbers.learning_rate_D, init_momentum=.5)
     average = PolyakAverage(pair.generator, numbers.average)
     every = max(1, chosen.max_epochs // 100)
     monitor = Monitor({"valid": Dataset(valid.X[:1000], name=valid.name)}, seed=chosen.seed, every=every)
