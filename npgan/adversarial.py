@@ -307,18 +307,22 @@ class SeparateSteps:
         As in `algorithm_1`.
     discriminator_steps : int
         k.
+    generator_steps : int
+        Steps of G after each k of D, each from fresh noise; more than 1 help where D is far ahead, too many collapse G.
     """
 
     state_names = "count",
 
-    def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_loss=NonSaturating()):
-        positive_ints(discriminator_steps=discriminator_steps)
+    def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_steps=1,
+                 generator_loss=NonSaturating()):
+        positive_ints(discriminator_steps=discriminator_steps, generator_steps=generator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
-        self.discriminator_steps, self.count = discriminator_steps, 0
+        self.discriminator_steps, self.generator_steps, self.count = discriminator_steps, generator_steps, 0
 
     def __call__(self, x):
         discriminator_step(self.pair, self.rule_D, x)
         self.count += 1
         if self.count == self.discriminator_steps:
-            generator_step(self.pair, self.rule_G, x, self.generator_loss)
+            for _ in range(self.generator_steps):
+                generator_step(self.pair, self.rule_G, x, self.generator_loss)
             self.count = 0

@@ -8,9 +8,10 @@ from npgan.completion import CompletingGenerator
 from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
+from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
 
 KINDS = {kind.__name__: kind for kind in (Linear, RectifiedLinear, Sigmoid, Maxout, Dropout,        # of layers
-                                          MaxoutConv, Deconv, Transpose,
+                                          MaxoutConv, Deconv, Transpose, NoiseCat, Clusterize, IntrinsicDropout,
                                           conditional.Conditional, conditional.ConditionalRectifiedLinear,
                                           conditional.ConditionalMaxout, conditional.ConditionalDropout)}
 GENERATORS = {kind.__name__: kind for kind in (Generator, conditional.ConditionalGenerator, CompletingGenerator)}
@@ -28,7 +29,7 @@ def describe(net):
 
 
 def build(description, weights, rng):
-    """The layer of a `description`; it draws its weights from the stream `weights`, dropout's masks from `rng`."""
+    """The layer of a `description`; it draws its weights from the stream `weights`, masks and noise from `rng`."""
     arguments = dict(description)
     kind = arguments.pop("kind")
     if kind == "MLP":
@@ -36,7 +37,7 @@ def build(description, weights, rng):
     if kind not in KINDS:
         raise ValueError(f"a layer {kind}, none of {', '.join(KINDS)}; add its class to npgan.description.KINDS")
     drawn = ({"irange": 0., "rng": weights} if KINDS[kind].param_names else
-             {"rng": rng} if issubclass(KINDS[kind], Dropout) else {})
+             {"rng": rng} if issubclass(KINDS[kind], (Dropout, NoiseCat, Clusterize)) else {})
     return KINDS[kind](**arguments, **drawn)
 
 

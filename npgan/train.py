@@ -27,8 +27,9 @@ class Train:
 
     Parameters
     ----------
-    step : SimultaneousSteps or SeparateSteps
-        One update (or more) on a minibatch; it holds the pair and the learning rules.
+    step : SimultaneousSteps, SeparateSteps or one of `npgan.coordination`
+        One update (or more) on a minibatch; it holds the pair and the learning rules.  One that has an extension's
+        methods is told first.
     dataset : Dataset
         The training rows; within [0, 1] if G ends in sigmoids.
     batch_size : int
@@ -120,10 +121,10 @@ class Train:
         self.step(x)
 
     def tell(self, event):
-        """Call the method named `event` of each extension that has it."""
-        for extension in self.extensions:
-            if hasattr(extension, event):
-                getattr(extension, event)(self)
+        """Call the method named `event` of the step and of each extension that has it."""
+        for listener in (self.step, *self.extensions):
+            if hasattr(listener, event):
+                getattr(listener, event)(self)
 
     def leave_if_told(self):
         """End the training if a signal has come, once those extensions that want to know it do."""

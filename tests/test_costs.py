@@ -11,8 +11,11 @@ from npgan import backend
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.costs import (
     Blend,
+    CrossEntropy,
+    Lazy,
     NonSaturating,
     Saturating,
+    Thresholded,
     cross_entropy,
     cross_entropy_grad,
     softplus,
@@ -24,7 +27,8 @@ from npgan.layers import sigmoid
 pytestmark = pytest.mark.usefixtures("each_backend")
 
 LOSSES = {"non-saturating": NonSaturating, "saturating": Saturating, "blend": Blend,
-          "uneven blend": lambda: Blend(.3, 2.), "zurich": lambda: Blend(1., 0.), "minimax": lambda: Blend(0., 1.)}
+          "uneven blend": lambda: Blend(.3, 2.), "zurich": lambda: Blend(1., 0.), "minimax": lambda: Blend(0., 1.),
+          "thresholded": Thresholded, "less thresholded": lambda: Thresholded(.2)}
 every_loss = pytest.mark.parametrize("make", LOSSES.values(), ids=LOSSES)
 logits = st.lists(st.floats(-80, 80, width=32), min_size=1, max_size=6).map(lambda a: [[v] for v in a])
 labels = st.floats(0, 1, width=32)
@@ -57,6 +61,24 @@ def test_generator_loss_grad(make):
     loss, a = make(), 3 * RandomStream(1).normal((6, 1))
     numeric = central_difference(lambda: loss.cost(a), a)
     assert_allclose(to_numpy(loss.grad(a)), numeric, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("loss", [CrossEntropy(), Lazy(), Lazy(.2), Lazy(.5)], ids=["all", "lazy", "less", "never"])
+def test_discriminator_loss_grad(loss):
+    a = 3 * RandomStream(1).normal((12, 1))
+    numeric = central_difference(lambda: loss.cost(a), a)
+    assert_allclose(to_numpy(loss.grad(a)), numeric, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_mask_of_another_pass_is_a_constant():
+    """The mask is of other logits than the cost; it neither moves with these nor is derived."""
+    loss, a, judged = Thresholded(.1), RandomStream(1).normal((8, 1)), RandomStream(2).normal((8, 1))
+    mask = loss.mask(judged)
+    assert (to_numpy(mask) != to_numpy(loss.mask(a))).any()
+    numeric = central_difference(lambda: loss.cost(a, mask), a)
+    assert_allclose(to_numpy(loss.grad(a, mask)), numeric, rtol=1e-7, atol=1e-10)
 
 
 # Values known from elsewhere
@@ -102,6 +124,41 @@ def test_squared_error_by_hand():
     assert float(squared_error(h, target)) == 6.5                           # (4 + 9)/2: summed over outputs, no half
     assert_array_equal(to_numpy(squared_error_grad(h, target)), [[0, 2], [3, 0]])
     assert float(squared_error(h, 0)) == 15
+
+
+D_AT = np.array([[.1], [.4], [.5], [.6], [.9]])                                 # and their logits
+A_AT = np.log(D_AT / (1 - D_AT))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("g_eps, counted", [(0, [1, 1, 0, 0, 0]), (.05, [1, 1, 1, 0, 0]), (.3, [1, 1, 1, 1, 0]),
+                                            (.5, [1, 1, 1, 1, 1])])
+def test_samples_that_fool_d_are_done(g_eps, counted):
+    """Those with D < 1/2 + g_eps count -log D; the others 0, but the mean is over all five."""
+    a, counted = asarray(A_AT), np.array(counted)[:, None]
+    assert float(Thresholded(g_eps).cost(a)) == pytest.approx(-(np.log(D_AT) * counted).sum() / 5, rel=1e-12)
+    assert_allclose(to_numpy(Thresholded(g_eps).grad(a)), -(1 - D_AT) * counted / 5, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("d_eps, data, samples", [(0, [1, 1, 0, 0, 0], [0, 0, 0, 1, 1]),
+                                                  (.3, [1, 1, 1, 1, 0], [0, 1, 1, 1, 1]),
+                                                  (.5, [1, 1, 1, 1, 1], [1, 1, 1, 1, 1])])
+def test_d_is_lazy_where_it_is_right_and_sure(d_eps, data, samples):
+    """Data count where D < 1/2 + d_eps, samples where D > 1/2 - d_eps, each mean over all five, and half of the sum."""
+    a, p, q = asarray(np.concatenate([A_AT, A_AT])), np.array(data)[:, None], np.array(samples)[:, None]
+    expected = -((np.log(D_AT) * p).sum() + (np.log(1 - D_AT) * q).sum()) / 10
+    assert float(Lazy(d_eps).cost(a)) == pytest.approx(expected, rel=1e-12)
+    assert_allclose(to_numpy(Lazy(d_eps).grad(a)), np.concatenate([-(1 - D_AT) * p, D_AT * q]) / 10, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("float64")
+def test_the_released_objective_of_d_is_half_of_minus_v():
+    """D = 3/4 and 1/5 for data, 1/3 and 1/2 for samples: V = (log 3/20 + log 1/3)/2 = -log(20)/2."""
+    a = asarray(np.log([[3.], [1 / 4], [1 / 2], [1.]]))
+    assert float(CrossEntropy().cost(a)) == pytest.approx(np.log(20) / 4, rel=1e-14)
+    y = asarray([[1], [1], [0], [0]])
+    assert_allclose(to_numpy(CrossEntropy().grad(a)), to_numpy(cross_entropy_grad(a, y)), rtol=1e-14)
 
 
 @pytest.mark.parametrize("zeta, mu", [(1, 1), (.3, 2), (1, 0), (0, 1)])
@@ -242,7 +299,8 @@ def test_one_precision_throughout(make, floatX, monkeypatch):
     y = asarray([[1], [0]] * 3)
     before = to_numpy(a).copy()
     for array in (loss.cost(a), loss.grad(a), cross_entropy(a, y), cross_entropy_grad(a, y), cross_entropy_grad(a, 1),
-                  squared_error(a, y), squared_error_grad(a, y), squared_error_grad(a, 0)):
+                  squared_error(a, y), squared_error_grad(a, y), squared_error_grad(a, 0), CrossEntropy().cost(a),
+                  Lazy().cost(a), Lazy().grad(a)):
         assert array.dtype == floatX
     assert_array_equal(to_numpy(a), before)
 
@@ -260,3 +318,17 @@ def test_labels_that_would_broadcast(function, shape):
 def test_blend_needs_a_weight(coefficients):
     with pytest.raises(ValueError, match=f"not both 0, got {coefficients[0]} and {coefficients[1]}"):
         Blend(*coefficients)
+
+
+@pytest.mark.parametrize("make, name", [(Thresholded, "g_eps"), (Lazy, "d_eps")])
+@pytest.mark.parametrize("eps", [-.1, .51, float("nan")])
+def test_a_margin_of_doubt_is_in_0_to_one_half(make, name, eps):
+    with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1/2\], got {eps}"):
+        make(eps)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), Lazy()], ids=["all", "lazy"])
+def test_d_s_objective_is_of_pairs(loss):
+    for compute in (loss.cost, loss.grad):
+        with pytest.raises(ValueError, match="as many samples as data rows, got 5 logits in all"):
+            compute(asarray(A_AT))
