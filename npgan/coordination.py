@@ -217,7 +217,7 @@ class ShrinkD:
 
 
 def switch_generator(step, on):
-    """Set the switch `now_train_generator` of a training `step` that has one."""
+    """Put the switch `now_train_generator` of a training `step` that has one `on` or off."""
     if not hasattr(step, "now_train_generator"):
         raise ValueError(f"{type(step).__name__} has no switch now_train_generator for an extension to set; "
                          "CoordinatedSteps has one")

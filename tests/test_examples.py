@@ -51,6 +51,25 @@ def test_sick_games_draws_four_games(tmp_path):
     assert imread(tmp_path / "sick_games.png").shape[0] > 800
 
 
+@pytest.mark.parametrize("compare, seeds, games", [("section7", 2, 8), ("options", 1, 13)])
+def test_coordination_compares_game_by_game(tmp_path, compare, seeds, games):
+    """The table's means and standard errors are those of the games, of which a line each has told."""
+    done = run("coordination.py", "--compare", compare, "--max_epochs", 1, "--seeds", seeds, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    played = re.findall(r"^seed (\d+), (.*): (-?\d+\.\d) nats after", done.stdout, re.MULTILINE)
+    table = re.findall(r"^  (\S.*?) +(-?\d+\.\d) \+- (\S+) +\d", done.stdout, re.MULTILINE)
+    assert len(played) == seeds * games and len(table) == games
+    assert len({seed for seed, *_ in played}) == seeds
+    for name, mean, error in table:
+        nats = [float(value) for _, game, value in played if game == name]
+        assert len(nats) == seeds and float(mean) == pytest.approx(np.mean(nats), abs=.11)
+        if seeds == 2:
+            assert float(error) == pytest.approx(abs(nats[0] - nats[1]) / 2, abs=.11)
+        else:
+            assert error == "nan"                               # one game has no error
+    assert imread(tmp_path / "coordination.png").shape[0] > 700
+
+
 @pytest.mark.parametrize("arguments, environment, message", [
     (["--max_epochs", "0"], {}, "--max_epochs: must be a whole number >= 1, got '0'"),
     (["--max_epochs", "many"], {}, "--max_epochs: must be a whole number >= 1, got 'many'"),
