@@ -20,7 +20,7 @@ from npgan.learning_rule import Momentum
 from npgan.train import Train
 
 pytestmark = pytest.mark.usefixtures("each_backend")
-on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)
+on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what takes many passes
 
 LOSSES = [NonSaturating(), Saturating(), Blend(.3, 2.), Thresholded(.1)]
 
@@ -73,6 +73,7 @@ G_TERMS = {"-log D": (NonSaturating(), lambda q, p: -np.log(q)),
            "thresholded": (Thresholded(.04), lambda q, p: -np.log(q) * (p < .54))}
 
 
+@on_numpy
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("noise_both", [0., .3])
 @pytest.mark.parametrize("no_drop", [False, True], ids=["dropout", "no dropout for G"])
