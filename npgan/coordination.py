@@ -111,9 +111,8 @@ class AlternatingEpochs:
     """
     Epochs of D alone, by turns with epochs of both, of which the first is D's; one of the released code's trainers.
 
-    In an epoch of both, k steps of D alternate with one of G, each on a minibatch of its own, of which G's step uses
-    what `generator_step` does; the count of D's steps begins anew with the epoch.  It helps where D has fallen behind G: it has
-    whole epochs to catch up.
+    In an epoch of both, k steps of D alternate with one of G, each on a minibatch of its own; the count of D's steps
+    begins anew with the epoch.  It helps where D has fallen behind G: it has whole epochs to catch up.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from test_adversarial import Spy
 from test_checkpoint import Run, contents
+from test_conditional import conditional_pair
 
 from npgan import checkpoint
 from npgan.adversarial import SeparateSteps, SimultaneousSteps, simultaneous_step
@@ -65,6 +66,18 @@ def test_with_no_option_it_is_the_simultaneous_step(loss, push):
     plain, fast = (moved(steps, generator_loss=loss, push=push) for steps in (CoordinatedSteps, SimultaneousSteps))
     for found, expected in zip(plain, fast):
         assert_allclose(found, expected, rtol=0, atol=1e-12 * abs(expected).max())
+
+
+@pytest.mark.usefixtures("float64")
+def test_with_no_option_it_is_the_simultaneous_step_of_conditional_games_too():
+    x, found = RandomStream(4).uniform(0, 1, (6, 6)), []
+    for steps in (CoordinatedSteps, SimultaneousSteps):
+        pair = conditional_pair()
+        step = steps(pair, Momentum(.1, .5), Momentum(.2, .5))
+        for _ in range(3):
+            step(x)
+        found.append(np.concatenate([to_numpy(pair.generator.theta), to_numpy(pair.discriminator.theta)]))
+    assert_allclose(*found, rtol=0, atol=1e-12)
 
 
 G_TERMS = {"-log D": (NonSaturating(), lambda q, p: -np.log(q)),
