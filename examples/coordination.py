@@ -150,18 +150,19 @@ for name, of_seeds in curves.items():
 LINES = [{"color": "#000000", "marker": "o", "linestyle": "-"}, {"color": "#D55E00", "marker": "s", "linestyle": "--"},
          {"color": "#0072B2", "marker": "^", "linestyle": "-."}, {"color": "#E69F00", "marker": "v", "linestyle": ":"},
          {"color": "#009E73", "marker": "D", "linestyle": (0, (6, 2))}]
-figure = Figure(figsize=(11, 8), layout="constrained")
+figure = Figure(figsize=(11, 8.5), layout="constrained")
 axes = figure.subplots(2, 2, sharex=True, sharey=True)
 for ax, (title, panel) in zip(axes.flat, panels.items()):
     for name, line in zip(panel, LINES):
         (seconds, nats), (_, error) = mean_and_error(curves[name])[0].T, mean_and_error(curves[name])[1].T
         ax.errorbar(seconds, nats, error, label=name.split(":")[0], capsize=3, linewidth=2, markersize=6, **line)
-    ax.set_title(title, fontsize=13)
-    ax.legend(fontsize=11, loc="lower right")
+    ax.set_title(title, fontsize=15)
+    ax.legend(fontsize=12, loc="lower right")
+    ax.tick_params(labelsize=12)
     ax.grid(alpha=.3)
 for ax in axes[-1]:
-    ax.set_xlabel("processor time of the updates, s", fontsize=12)
+    ax.set_xlabel("processor time of the updates, s", fontsize=13)
 for ax in axes[:, 0]:
-    ax.set_ylabel("log-likelihood of test digits, nats", fontsize=12)
+    ax.set_ylabel("log-likelihood of test digits, nats", fontsize=13)
 viewer.save(chosen.save_path, figure)
 print(f"\nwrote {chosen.save_path}")

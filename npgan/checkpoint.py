@@ -348,7 +348,7 @@ def describe_run(train):
         "dataset": {"name": dataset.name, "rows": len(dataset), "shape": dataset.shape, "sha256": checksum(dataset)},
         "batch_size": train.batch_size, "seeds": [stream.seed for stream in streams(train)],
         "step": settings(step), "generator_loss": settings(step.generator_loss),
-        **{name: settings(loss) for name, loss in vars(step).items() if name == "discriminator_loss"},
+        **({"discriminator_loss": settings(step.discriminator_loss)} if hasattr(step, "discriminator_loss") else {}),
         "extensions": [settings(part) for name, part in stateful(train).items() if name.startswith("extensions")]}))
 
 

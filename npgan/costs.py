@@ -109,6 +109,7 @@ class Blend:
         if min(zurich_coeff, minimax_coeff) < 0 or zurich_coeff + minimax_coeff == 0:
             raise ValueError("zurich_coeff and minimax_coeff must be >= 0 and not both 0, "
                              f"got {zurich_coeff} and {minimax_coeff}")
+        self.zurich_coeff, self.minimax_coeff = float(zurich_coeff), float(minimax_coeff)
         total = zurich_coeff + minimax_coeff
         self.weights = float(zurich_coeff / total), float(minimax_coeff / (2 * total))
 

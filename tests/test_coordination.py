@@ -334,17 +334,21 @@ def test_a_restored_run_goes_on_as_if_it_had_never_stopped(order, extensions, tm
     assert contents(restored) == contents(undisturbed)
 
 
+BLENDED = partial(CoordinatedSteps, generator_loss=Blend())
+
+
 @on_numpy
 @pytest.mark.parametrize("order, extensions, message", [
-    (partial(CoordinatedSteps, noise_both=.2), [Cycler(2)], "step.noise_both = 0.2 as in this run, found 0.0"),
-    (partial(CoordinatedSteps, freeze=True), [Cycler(2)], "step.freeze = True as in this run, found False"),
-    (partial(CoordinatedSteps, discriminator_loss=Lazy()), [Cycler(2)], "discriminator_loss.kind = 'Lazy'"),
-    (CoordinatedSteps, [Cycler(3)], r"extensions\[4\].k = 3 as in this run, found 2"),
-    (CoordinatedSteps, [ShrinkD(.9)], r"extensions\[4\].kind = 'ShrinkD' as in this run, found 'Cycler'"),
+    (partial(BLENDED, noise_both=.2), [Cycler(2)], "step.noise_both = 0.2 as in this run, found 0.0"),
+    (partial(BLENDED, freeze=True), [Cycler(2)], "step.freeze = True as in this run, found False"),
+    (partial(BLENDED, discriminator_loss=Lazy()), [Cycler(2)], "discriminator_loss.kind = 'Lazy'"),
+    (partial(BLENDED, generator_loss=Blend(3, 1)), [Cycler(2)], "generator_loss.zurich_coeff = 3.0"),
+    (BLENDED, [Cycler(3)], r"extensions\[4\].k = 3 as in this run, found 2"),
+    (BLENDED, [ShrinkD(.9)], r"extensions\[4\].kind = 'ShrinkD' as in this run, found 'Cycler'"),
     (SimultaneousSteps, [], "step.kind = 'SimultaneousSteps'"),
 ])
 def test_a_run_with_other_options_is_refused(order, extensions, message, tmp_path):
-    saved = Run(tmp_path / "run.npz", CoordinatedSteps)
+    saved = Run(tmp_path / "run.npz", BLENDED)
     saved.train.extensions[-1:-1] = [Cycler(2)]
     saved.main_loop(1)
     other = Run(tmp_path / "other.npz", order)

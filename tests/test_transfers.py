@@ -1,5 +1,6 @@
 """What goes between host and device, counted on the stand-in for CuPy: nothing in a training step."""
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ from npgan import backend, checkpoint
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps, algorithm_1
 from npgan.backend import RandomStream, xp
 from npgan.conv import Deconv, MaxoutConv, Transpose
-from npgan.costs import Blend, NonSaturating, Saturating
+from npgan.coordination import CoordinatedSteps, ShrinkD
+from npgan.costs import Blend, Lazy, NonSaturating, Saturating, Thresholded
 from npgan.datasets import Dataset
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
+from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
 from npgan.train import Train
 
 
@@ -63,6 +66,21 @@ def test_a_step_moves_nothing(nets, steps, generator_loss, noise):
                 extension.on_update()
     for old, net in zip(before, (pair.generator, pair.discriminator)):
         assert not np.array_equal(old.get(), net.theta.get())
+
+
+@pytest.mark.parametrize("no_drop", [False, True])
+def test_a_step_with_all_options_and_noise_within_g_moves_nothing(no_drop):
+    rng = RandomStream(1)
+    G = MLP([RectifiedLinear(5, 8, .5, rng), NoiseCat(8, 2, 1., rng), Clusterize(.1, rng),
+             IntrinsicDropout(.8, rng=rng), Sigmoid(10, 12, .5, rng)])
+    pair, x = AdversaryPair(Generator(G, "gaussian", rng), dense(rng).discriminator), rng.uniform(0, 1, (4, 12))
+    step = CoordinatedSteps(pair, Momentum(.1, .5), Momentum(.1, .5), generator_loss=Thresholded(.3), scale_grads=True,
+                            discriminator_loss=Lazy(.3), no_drop_in_d_for_g=no_drop, noise_both=.1, alternate_g=True)
+    shrink, train = ShrinkD(.99), SimpleNamespace(step=step)
+    with strict.no_transfers():
+        for _ in range(3):
+            step(x)
+            shrink.on_update(train)
 
 
 @pytest.mark.parametrize("k", [1, 3])
