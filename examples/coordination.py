@@ -157,12 +157,10 @@ for ax, (title, panel) in zip(axes.flat, panels.items()):
         (seconds, nats), (_, error) = mean_and_error(curves[name])[0].T, mean_and_error(curves[name])[1].T
         ax.errorbar(seconds, nats, error, label=name.split(":")[0], capsize=3, linewidth=2, markersize=6, **line)
     ax.set_title(title, fontsize=15)
-    ax.legend(fontsize=12, loc="lower right")
+    ax.legend(fontsize=12)
     ax.tick_params(labelsize=12)
     ax.grid(alpha=.3)
-for ax in axes[-1]:
-    ax.set_xlabel("processor time of the updates, s", fontsize=13)
-for ax in axes[:, 0]:
-    ax.set_ylabel("log-likelihood of test digits, nats", fontsize=13)
+figure.supxlabel(f"processor time of the updates, s (bars: standard error over {chosen.seeds} seeds)", fontsize=14)
+figure.supylabel("Parzen log-likelihood of test digits, nats", fontsize=14)
 viewer.save(chosen.save_path, figure)
 print(f"\nwrote {chosen.save_path}")
