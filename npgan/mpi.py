@@ -21,6 +21,7 @@ import numpy as np
 from npgan import backend, parzen
 from npgan.archive import digest
 from npgan.backend import to_numpy, xp
+from npgan.coordination import CoordinatedSteps
 from npgan.monitor import LogLikelihood
 
 DRAWS = "uniform", "normal", "mask"                     # of a RandomStream; the last argument is the shape
@@ -84,8 +85,11 @@ def share(train, comm, root=()):
     Raises
     ------
     ValueError
-        If a minibatch, the last of an epoch perhaps, has fewer rows than there are ranks.
+        If a minibatch, the last of an epoch perhaps, has fewer rows than there are ranks; or for `CoordinatedSteps`,
+        whose options are of a whole minibatch.
     """
+    if isinstance(train.step, CoordinatedSteps):
+        raise ValueError("CoordinatedSteps cannot be shared among ranks; take SimultaneousSteps or SeparateSteps")
     least = len(train.dataset) % train.batch_size or train.batch_size
     if least < comm.size:
         raise ValueError(f"a minibatch of {least} rows is too small for {comm.size} ranks; take another batch_size")

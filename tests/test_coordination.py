@@ -10,7 +10,7 @@ from test_adversarial import Spy
 from test_checkpoint import Run, contents
 from test_conditional import conditional_pair
 
-from npgan import checkpoint
+from npgan import checkpoint, mpi
 from npgan.adversarial import SeparateSteps, SimultaneousSteps, simultaneous_step
 from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.checkpoint import CheckpointError, Saving
@@ -391,6 +391,13 @@ def test_a_step_without_the_switch_is_refused(steps, extension):
     train = Train(steps(pair, Momentum(.1), Momentum(.1)), Dataset(to_numpy(x)), 6, RandomStream(1), [extension])
     with pytest.raises(ValueError, match=f"{steps.__name__} has no switch now_train_generator.*CoordinatedSteps has"):
         train.main_loop(1)
+
+
+def test_the_options_are_of_a_whole_minibatch():
+    pair, rng, x = pair_and_data()
+    train = Train(CoordinatedSteps(pair, Momentum(.1), Momentum(.1)), Dataset(to_numpy(x)), 6, RandomStream(1))
+    with pytest.raises(ValueError, match="CoordinatedSteps cannot be shared among ranks"):
+        mpi.share(train, None)
 
 
 def test_bad_minibatches():
