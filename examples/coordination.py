@@ -9,7 +9,7 @@ embedded digits, with one thing changed at a time: k, the order of the updates, 
 ``--compare options``, what else the authors' code can do; each from several seeds, judged by the Parzen log-likelihood
 of the test digits against processor time.
 
-Reads the embedded digits, writes ``coordination.png``.
+Reads the embedded digits, writes ``coordination.png``; 2.6 minutes of one core a seed, some 3.5 with the options.
 """
 import os
 import time
