@@ -115,7 +115,7 @@ class Generator:
         return self.mlp.fprop(z)
 
     def bprop(self, dx, params=True, inputs=True):
-        """The backward pass, from dC/dG(z), an array (m, dim), as `Layer.bprop`."""
+        """The backward pass from `dx`, dC/dG(z), an array (m, dim); `params` and `inputs` as in `Layer.bprop`."""
         return self.mlp.bprop(dx, params, inputs)
 
     def sample(self, m):

@@ -12,25 +12,48 @@ from npgan.layer import whole_numbers
 
 
 def right_half(rng, m, shape):
-    """Masks of the authors' inpainting: the right half of a picture's columns is missing, floor(w / 2) of them."""
+    """
+    Masks of the authors' inpainting: the right half of a picture's columns is missing, floor(w / 2) of them.
+
+    Parameters
+    ----------
+    rng : RandomStream
+        Of no use here; other masks draw from it.
+    m : int
+        How many.
+    shape : (h, w)
+        Of a picture.
+
+    Returns
+    -------
+    array (m, h w) of 0 and 1
+    """
     h, w = shape
     return backend.asarray(xp.broadcast_to(xp.tile(xp.arange(w) < w - w // 2, h), (m, h * w)))
 
 
 def quadrants(rng, m, shape):
-    """Masks that give each quadrant of a picture with probability 1/2: all of it, halves, quarters, nothing."""
+    """
+    Masks that give each quadrant of a picture with probability 1/2: all of it, halves, quarters, nothing.
+
+    `rng`, `m`, `shape` and what is returned are as for `right_half`.
+    """
     h, w = shape
     quadrant = 2 * (xp.arange(h) >= h - h // 2)[:, None] + (xp.arange(w) >= w - w // 2)
     return backend.asarray(rng.mask(.5, (m, 4))[:, quadrant.ravel()])
 
 
 def pixels(rng, m, shape):
-    """Masks that give each pixel by chance, a picture's share of given pixels being uniform on (0, 1)."""
+    """
+    Masks that give each pixel by chance, a picture's share of given pixels being uniform on (0, 1).
+
+    `rng`, `m`, `shape` and what is returned are as for `right_half`.
+    """
     return backend.asarray(rng.uniform(0, 1, (m, math.prod(shape))) < rng.uniform(0, 1, (m, 1)))
 
 
 def quadrants_and_pixels(rng, m, shape):
-    """Masks of one kind or the other, by the toss of a coin."""
+    """Masks of one kind or the other, by the toss of a coin; `rng`, `m` and `shape` are as for `right_half`."""
     return xp.where(rng.mask(.5, (m, 1)), quadrants(rng, m, shape), pixels(rng, m, shape))
 
 
@@ -100,6 +123,7 @@ class CompletingGenerator(ConditionalGenerator):
         return xp.concatenate([known + (1 - self.mask) * self.h, self.mask], axis=1)
 
     def bprop(self, dx, params=True, inputs=True):
+        """As `ConditionalGenerator.bprop`, from `dx`, dC/d[completed x | mask], with `params` and `inputs`."""
         dx, dmask = split(dx, self.mlp.dim)
         dz = self.mlp.bprop(dx * (1 - self.mask), params, inputs)
         if inputs is not False:

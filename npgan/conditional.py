@@ -175,6 +175,7 @@ class ConditionalGenerator(Generator):
         return xp.concatenate([self.mlp.fprop(z), split(z, self.ncond)[1]], axis=1)
 
     def bprop(self, dx, params=True, inputs=True):
+        """As `Generator.bprop`, from `dx`, dC/d[G(z, c) | c]; with `params`, and with the slopes of c if `inputs`."""
         dx, dc = split(dx, self.ncond)
         dz = self.mlp.bprop(xp.ascontiguousarray(dx), params, inputs)
         if inputs is not False:

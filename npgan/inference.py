@@ -86,7 +86,8 @@ def reconstruction_step(inferer, rule, x):
     """
     One step of E down the gradient of mean ||G(E(x)) - x||^2, which comes to E through G held fixed.
 
-    Where C asks for each coordinate of z alike, this asks for those that show.  `x` (m, d) may be samples or data.
+    Where C asks for each coordinate of z alike, this asks for those that show.  `rule` moves the `inferer`'s net; `x`
+    (m, d) may be samples or data.
     """
     h = inferer.training_fprop(x)
     for layer in inferer.above:

@@ -59,6 +59,8 @@ class Monitor:
         for player, rule in (("g", step.rule_G), ("d", step.rule_D)):
             self.record(f"learning_rate_{player}", rule.learning_rate)
             self.record(f"momentum_{player}", rule.momentum)
+        if hasattr(step, "now_train_generator"):
+            self.record("now_train_generator", step.now_train_generator)
         with backend.aside(step.pair.streams, self.seed, train.epoch):
             for name, dataset in self.datasets.items():
                 for channel, value in self.over(dataset, step).items():
@@ -125,7 +127,8 @@ class LogLikelihood:
             return
         G = train.step.pair.generator
         seed = [self.monitor.seed, train.epoch, len(train.step.pair.streams)]       # the monitor has those before
-        with G.rng.aside(seed), self.average.applied() if self.average else nullcontext():
+        averaged = self.average.applied() if self.average else nullcontext()
+        with G.rng.aside(seed), backend.aside(G.streams[1:], *seed), averaged:
             best = max(self.curve(G))
         self.monitor.record(f"{self.channel}_epoch", train.epoch)
         self.monitor.record(self.channel, best)
