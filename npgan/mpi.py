@@ -113,20 +113,28 @@ class Share:
     A rank's share of a run: of each minibatch, of what is drawn for its rows, and of the gradients' sums.
 
     As an extension of `Train`, too, it ends the run if after an epoch the ranks have come apart.
+
+    Parameters
+    ----------
+    comm : MPI communicator
     """
 
     def __init__(self, comm):
         self.comm, self.m, self.own = comm, 0, None
 
     def move(self, step, x):
-        """A `step` on this rank's rows of the minibatch `x`."""
+        """A `step` on this rank's rows of the minibatch `x`, in place of `Train.move`."""
         self.m = len(x)
         self.own = slice(*(rank * self.m // self.comm.size for rank in (self.comm.rank, self.comm.rank + 1)))
         step(x[self.own])
         self.own = None                                 # what is drawn between steps is not dealt out
 
     def draw(self, draw, *arguments):
-        """What `draw` draws for the rows of a minibatch, of that this rank's; twice where data and samples are."""
+        """
+        What a stream's method `draw` gives for `arguments`, but drawn for all rows of the minibatch: this rank's part.
+
+        D has data and below them samples, so its layers draw for two such blocks of rows.
+        """
         *arguments, shape = arguments
         if self.own is None:
             return draw(*arguments, shape)
@@ -134,7 +142,20 @@ class Share:
         return draw(*arguments, (times * self.m, *shape[1:])).reshape(times, self.m, -1)[:, self.own].reshape(shape)
 
     def descend(self, rule, net, dh, inputs=False):
-        """`LearningRule.descend`, with the gradient of all ranks' rows."""
+        """
+        `LearningRule.descend`, but by the gradient of all ranks' rows.
+
+        Parameters
+        ----------
+        rule : LearningRule
+        net, dh, inputs
+            As there; dC/dh is that of the rank's own rows.
+
+        Returns
+        -------
+        array or None
+            As there.
+        """
         ds = net.bprop(dh, inputs=inputs)
         net.grad[...] *= (self.own.stop - self.own.start) / self.m
         add_up(self.comm, net.grad)
@@ -155,9 +176,20 @@ class Share:
 
 def curve(likelihood, comm, G):
     """
-    `LogLikelihood.curve`, each rank drawing every `comm.size`-th thousand of the samples that one process draws.
+    `LogLikelihood.curve`, for which a rank makes every `comm.size`-th thousand of the samples that one process makes.
 
-    Their noise all ranks draw, so that the samples are the same ones.
+    All ranks draw the noise of all, so that the samples are the same ones.
+
+    Parameters
+    ----------
+    likelihood : LogLikelihood
+    comm : MPI communicator
+    G : Generator
+
+    Returns
+    -------
+    list of float
+        In nats, for each of the authors' sigmas.
     """
     mine = []
     for start in range(0, likelihood.num_samples, 1000):

@@ -12,6 +12,8 @@ from scipy.stats import chi2, multivariate_normal
 from test_examples import ROOT, run
 
 from npgan import backend
+from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.learning_rule import Momentum
 
 LOG4 = 1.3862943611
 
@@ -206,8 +208,38 @@ def test_a_markov_chain_visits_all_modes_of_a_blurred_density_and_one_of_a_sharp
 
 
 def test_distances_to_a_curve(sharp):
-    assert sharp["distances"](np.array([[1.5, 0.], [0, .4]]), sharp["support"])[0] == pytest.approx(.5, abs=1e-3)
-    assert sharp["distances"](sharp["train"], sharp["support"]).max() < .005
+    off = sharp["distances"](np.array([[1.5, 0.], [0, .4]]), sharp["supports"]["curve"])
+    assert off[0] == pytest.approx(.5, abs=1e-3)
+    for what, (train, valid) in sharp["rows"].items():
+        assert max(sharp["distances"](x, sharp["supports"][what]).max() for x in (train, valid)) < .0053
+
+
+def test_blur_is_noise_of_width_tau_in_training_alone(sharp):
+    blur, x = sharp["Blur"](.2, RandomStream(2014)), asarray(np.full((20000, 2), 3.))
+    assert_array_equal(to_numpy(blur.fprop(x)), to_numpy(x))
+    blurred = to_numpy(blur.dropout_fprop(x))
+    assert_allclose(blurred.mean(axis=0), 3, atol=.006)                 # four standard errors
+    assert_allclose(blurred.std(axis=0), .2, atol=.004)
+    assert_array_equal(to_numpy(blur.bprop(x)), to_numpy(x))
+
+
+def test_tau_and_Gs_rate_fade_after_a_fifth_of_the_updates(sharp):
+    blur, rule = sharp["Blur"](.3, RandomStream(2014)), Momentum(.01)
+    fading, seen = sharp["Fading"](blur, rule, .3, .003, updates=50), []
+    for _ in range(50):
+        fading.on_update(None)
+        seen.append((blur.tau, rule.learning_rate))
+    assert seen[:10] == [(.3, .01)] * 10
+    assert_allclose(seen[-1], (.003, 1e-5))
+    assert len({round(later[0] / before[0], 6) for before, later in zip(seen[10:], seen[11:])}) == 1
+
+
+def test_a_staircase_is_flat_but_at_its_steps(sharp):
+    """After a short training, too: of 5,000 z few are on the way from one of 33 values to the next."""
+    x = sharp["x"]
+    moving = np.abs(np.diff(x, axis=0)).max(axis=1) > 1e-4
+    assert 0 < moving.mean() < .15
+    assert_allclose(sharp["shares"](np.repeat(sharp["points"], [1, 2, 3, 4, 0], axis=0)), [.1, .2, .3, .4, 0])
 
 
 def test_every_picture_is_drawn(theory, noise_gradient, helvetica, sharp):
