@@ -32,7 +32,7 @@ def write(path, header, arrays):
         with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:    # np.savez, closed on a full disk
             for name, array in {"header": np.frombuffer(header, np.uint8), **arrays}.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
+                    np.lib.format.write_array(entry, np.asarray(array, order="C"), allow_pickle=False)
         if os.name == "posix":                                  # the folder, too, must reach the disk
             folder = os.open(Path(path).parent, os.O_RDONLY)
             os.fsync(folder)
