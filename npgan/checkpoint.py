@@ -273,8 +273,10 @@ def restore(path, train):
         for name, part in stateful(train).items():
             for attribute in part.state_names:
                 key, here = f"{name}.{attribute}", getattr(part, attribute)
-                like = started.get(key, here) if hasattr(values[key], "shape") else here
-                state.append((part, attribute, fitting(key, values[key], like)))
+                value, like = values[key], here if values[key] is None else started.get(key, here)
+                if key in started or type(part).__module__.startswith("npgan."):    # others know their own state
+                    value = fitting(key, value, like)
+                state.append((part, attribute, value))
         thetas = [(net, fitting(name, values[name], net.theta)) for name, net in (("theta_g", G), ("theta_d", D))]
         places = saved.header["streams"]
         if len(places) != len(streams(train)):

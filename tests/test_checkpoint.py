@@ -389,7 +389,8 @@ def test_a_state_that_is_not_there_is_missed(saved, state, tmp_path):
 
 
 STATES = [("train.epoch", "1"), ("train.epoch", -1), ("train.epoch", 1.5), ("train.epoch", True),
-          ("train.seconds", None), ("rule_G.learning_rate", "x"), ("rule_G.learning_rate", np.nan),
+          ("train.seconds", None), ("train.rest", 3), ("train.rest", []), ("rule_G.learning_rate", "x"),
+          ("rule_G.learning_rate", np.nan),
           ("rule_D.momentum", np.inf), ("extensions[0].history", []), ("extensions[0].history", {"epoch": 3}),
           ("extensions[0].history", {"epoch": ["x"]}), ("extensions[1].init_lr", [.1]),
           ("extensions[1].init_lr", [.1, "x"]), ("extensions[2].count", [2])]
@@ -409,11 +410,37 @@ def test_a_state_that_no_run_can_have_is_refused(saved, key, value, tmp_path):
             assert checkpoint.load(path).history
 
 
+class Own:
+    """An extension of one's own, whose state is of any kind."""
+
+    state_names = "best", "losses", "note", "scalar"
+
+    def __init__(self):
+        self.best, self.losses, self.note, self.scalar = None, [], "", 0.
+
+    def on_monitor(self, train):
+        self.best, self.note = -1.5, {"epoch": train.epoch, "all": [True, None]}
+        self.losses.append(-train.epoch)
+        self.scalar = np.float32(train.epoch)
+
+
+@on_numpy
+def test_the_state_of_ones_own_extension_is_its_own_affair(tmp_path):
+    path, (run, other) = tmp_path / "run.npz", (Run(tmp_path / "run.npz"), Run(tmp_path / "run.npz"))
+    run.train.extensions.insert(0, Own())
+    run.main_loop(2)
+    other.train.extensions.insert(0, own := Own())
+    checkpoint.restore(path, other.train)
+    assert (own.best, own.losses, own.note) == (-1.5, [0, -1, -2], {"epoch": 2, "all": [True, None]})
+    assert own.scalar == 2 and own.scalar.dtype == "float32"
+
+
 @on_numpy
 @pytest.mark.parametrize("key, change", [
     ("theta_g", lambda a: a * np.nan), ("theta_d", lambda a: a[:-1]), ("theta_g", lambda a: a.astype("f8")),
     ("rule_G.velocity", lambda a: a.astype("f8")), ("rule_D.velocity", lambda a: a[1:]),
-    ("rule_G.velocity", lambda a: a / 0), ("extensions[3].theta", lambda a: a.astype("i4")),
+    ("rule_G.velocity", lambda a: a / 0), ("rule_G.velocity", lambda a: np.float32(3)),
+    ("extensions[3].theta", lambda a: a.astype("i4")),
     ("train.rest", lambda a: np.array([25])), ("train.rest", lambda a: np.array([-1])),
     ("train.rest", lambda a: np.zeros((2, 2), int)), ("train.rest", lambda a: np.zeros(26, int)),
     ("train.rest", lambda a: np.zeros(2)), ("streams", lambda a: a[:1]), ("streams", lambda a: [{}] * 3),
