@@ -43,6 +43,7 @@ from npgan import archive  # noqa: E402
 from npgan.datasets import files  # noqa: E402
 
 OLD, NEW = "the older checkpoint", "the newer one"
+PARTS = "saves", "disks", "threads", "signals", "kills"
 
 
 # What a run leaves
@@ -388,11 +389,13 @@ def main():
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--signals", type=int, default=10, help="of each kind, default %(default)s")
     parser.add_argument("--epochs", type=int, default=8, help="of a run, default %(default)s")
-    parser.add_argument("--short", action="store_true", help="for the tests: small files, and no disks or threads")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--short", action="store_true", help="small files within which saves are killed")
     parser.add_argument("--seed", type=int, default=2014, help="of the moments")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     chosen = parser.parse_args()
     rng, start = random.Random(chosen.seed), time.monotonic()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)                    # the shell has it ignored by what it puts behind
 
     import common  # noqa: F401  its hook, and what the script needs, are loaded once for all forks
     import matplotlib.backends.backend_agg  # noqa: F401
@@ -412,14 +415,20 @@ def main():
         header, arrays = archive.read(folder / "digits.npz")
         header = {name: value for name, value in header.items() if name not in ("version", "npgan", "sha256")}
     if chosen.short:
-        arrays = {name: array[:20] for name, array in arrays.items()}
+        header, arrays = {}, {name: array[:20] for name, array in arrays.items()}
     before, after = (header, arrays), (header, {name: array + array.dtype.type(1) for name, array in arrays.items()})
-    found = {"within a save, at every system call": killed_at_system_calls(before, after),
-             "the power cut at every call of a save": power_cut(before, after)}
-    if not chosen.short:
-        found |= {"refused by the disk": refused(20), "other threads": other_threads(4)}
-    found |= {"signals": stopped(chosen.signals, chosen.epochs, undisturbed, rng),
-              "at random moments": killed_at_random(chosen.kills, chosen.epochs, undisturbed, length, rng)}
+    found = {}
+    if "saves" in chosen.only:
+        found["within a save, at every system call"] = killed_at_system_calls(before, after)
+        found["the power cut at every call of a save"] = power_cut(before, after)
+    if "disks" in chosen.only:
+        found["refused by the disk"] = refused(20)
+    if "threads" in chosen.only:
+        found["other threads"] = other_threads(4)
+    if "signals" in chosen.only:
+        found["signals"] = stopped(chosen.signals, chosen.epochs, undisturbed, rng)
+    if "kills" in chosen.only:
+        found["at random moments"] = killed_at_random(chosen.kills, chosen.epochs, undisturbed, length, rng)
     found["minutes"] = round((time.monotonic() - start) / 60, 1)
     if chosen.json:
         print(json.dumps(found))
