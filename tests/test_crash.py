@@ -21,7 +21,7 @@ def run(script, *arguments):
 
 
 def test_killed_and_stopped_trainings_go_on_bit_for_bit():
-    found = run("crash.py", "--short", "--kills=2", "--epochs=3", "--only", "saves", "kills")
+    found = run("crash.py", "--short", "--kills=2", "--epochs=2", "--only", "saves", "kills")
     old, new = "the older checkpoint", "the newer one"
     ways = {"within a save, at every system call": "kills", "the power cut at every call of a save": "cuts"}
     for way, times in ways.items():

@@ -390,7 +390,7 @@ def main():
     parser.add_argument("--signals", type=int, default=10, help="of each kind, default %(default)s")
     parser.add_argument("--epochs", type=int, default=8, help="of a run, default %(default)s")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--short", action="store_true", help="small files within which saves are killed")
+    parser.add_argument("--short", action="store_true", help="small files within which saves are killed, fewer checks")
     parser.add_argument("--seed", type=int, default=2014, help="of the moments")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     chosen = parser.parse_args()
@@ -405,13 +405,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         length, checkpoints = 0, []
-        for _ in range(2):                                          # both are equal; the second is timed
+        for _ in range(1 if chosen.short else 2):                   # both are equal; the second is timed
             run = Script(folder, "--max_epochs", chosen.epochs)
             assert run.watch() == 0, run.told
             length = run.trained - run.began
             checkpoints.append(bits(folder, run.told))
-        assert checkpoints[0] == checkpoints[1]
-        undisturbed = checkpoints[0]
+        undisturbed = checkpoints[-1]
+        assert checkpoints[0] == undisturbed
         header, arrays = archive.read(folder / "digits.npz")
         header = {name: value for name, value in header.items() if name not in ("version", "npgan", "sha256")}
     if chosen.short:
