@@ -208,6 +208,14 @@ class Last:
         assert self.asked is None
 
 
+@pytest.fixture(autouse=True)
+def hears_signals():
+    """SIGINT acts as Python has it, though a shell has it ignored by what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("updates", [1, 2, 3, 6])               # 3 an epoch, and two epochs
 def test_a_signal_ends_the_training_after_an_update(number, updates):
