@@ -53,10 +53,9 @@ class Repeated(Dataset):
     def __len__(self):
         return self.times * len(self.X)
 
-    def minibatches(self, batch_size, rng):
-        """One epoch, in orders that `rng` draws; the last minibatch, of `batch_size` rows otherwise, may be short."""
-        order = xp.asarray(np.concatenate([rng.permutation(len(self.X)) for _ in range(self.times)]))
-        return (self.X[order[i:i + batch_size]] for i in range(0, len(self), batch_size))
+    def order(self, rng):
+        """The numbers of an epoch's rows, in orders that `rng` draws."""
+        return xp.asarray(np.concatenate([rng.permutation(len(self.X)) for _ in range(self.times)]))
 
 
 faces = tfd.load("unlabeled")

@@ -118,6 +118,7 @@ class InferenceBeside:
 
     def __init__(self, inferer, rule, seed=2014):
         self.inferer, self.rule, self.seed = inferer, rule, seed
+        rule.take(inferer.net)
 
     def on_update(self, train):
         """Train E; call after each update."""

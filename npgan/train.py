@@ -102,7 +102,7 @@ class Train:
         while self.epoch < max_epochs and not self.stop:
             start = time.perf_counter()
             if self.rest is None:
-                self.rest = xp.asarray(self.rng.permutation(len(self.dataset)))
+                self.rest = self.dataset.order(self.rng)
             while len(self.rest):
                 self.leave_if_told()
                 rows, self.rest = self.rest[:self.batch_size], self.rest[self.batch_size:]

@@ -160,7 +160,7 @@ def test_mnist_takes_other_numbers_than_the_authors(tmp_path):
     assert done.returncode == 0, done.stderr
     header = checkpoint.load(tmp_path / "mnist.npz").header
     assert header["run"]["generator"]["noise"] == "gaussian" and header["run"]["batch_size"] == 50
-    assert header["run"]["step"] == {"kind": "SeparateSteps", "discriminator_steps": 2}
+    assert header["run"]["step"] == {"kind": "SeparateSteps", "discriminator_steps": 2, "generator_steps": 1}
     state = header["state"]
     assert state["rule_G.learning_rate"] == pytest.approx(.05 / 1.25 ** 4) == state["rule_D.learning_rate"]
     assert state["rule_D.momentum"] == pytest.approx(.25 + .5 / 249)

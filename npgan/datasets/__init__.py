@@ -96,8 +96,12 @@ class Dataset:
         starts = range(0, n, batch_size)
         if rng is None:
             return (self.X[i:i + batch_size] for i in starts)
-        order = xp.asarray(rng.permutation(n))
+        order = self.order(rng)
         return (self.X[order[i:i + batch_size]] for i in starts)
+
+    def order(self, rng):
+        """The numbers of an epoch's rows in a new order, which `rng` draws: a backend array (n,)."""
+        return xp.asarray(rng.permutation(len(self)))
 
     def __repr__(self):
         return f"<Dataset {self.name}: {len(self)} rows of {self.shape}>"
