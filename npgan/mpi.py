@@ -14,6 +14,7 @@ The ranks compute on NumPy, each with ``OPENBLAS_NUM_THREADS`` threads.  mpi4py 
 """
 import os
 import sys
+import time
 from functools import partial
 
 import numpy as np
@@ -53,6 +54,7 @@ def start():
             hook(kind, error, trace)
         finally:                                        # even if the hook exits
             sys.stderr.flush()
+            time.sleep(.5)                              # mpiexec is to pass that on before it ends itself
             comm.Abort(2)
 
     sys.excepthook = end_all
