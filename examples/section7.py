@@ -46,7 +46,7 @@ class Numbers(NamedTuple):
 
 
 NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8, 8000, .003, 1000),
-           "digits": Numbers(50, 200, 60, .05, .8, .1, .2, .9998, 1000, 60, 3000, .01, 600)}
+           "digits": Numbers(50, 200, 60, .05, .8, .1, .2, .9998, 1000, 60, 3000, .01, 1000)}
 
 
 def section7_options(description, save_path, **more):
