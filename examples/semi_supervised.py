@@ -134,7 +134,8 @@ for (name, mean), (marker, color, dashes) in zip(means.items(), looks):
     ax.errorbar(SIZES, mean, errors_of[name], label=name, marker=marker, color=color, linestyle=dashes, capsize=3)
 ax.set(xscale="log", yscale="log", xlabel="labelled digits", ylabel="test error (%)")
 ax.set_xticks(SIZES, [f"{n:,}" for n in SIZES])
-ticks = [tick for tick in (1, 2, 5, 10, 20, 50) if ax.get_ylim()[0] <= tick <= ax.get_ylim()[1]]
+low, high = ax.get_ylim()
+ticks = [tick for tick in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50) if low <= tick <= high]
 ax.set_yticks(ticks, [str(tick) for tick in ticks])
 ax.minorticks_off()
 ax.spines[["top", "right"]].set_visible(False)
