@@ -98,7 +98,7 @@ def name(matrix):
     return "({} x {}){}".format(*shape, "" if matrix.flags.c_contiguous else "^T")
 
 
-def profile(run, updates=200):
+def profile(run, updates):
     """Milliseconds of an update, by the function that spent them itself and not in those below it."""
     spent, below = collections.Counter(), [0.]
 
@@ -297,7 +297,7 @@ def way(chosen):
 if __name__ == "__main__":
     chosen = measuring.options(__doc__, nets="mnist", batch=100, repeat=15)
     if chosen.serve and "profile" in chosen.serve:
-        measuring.answer(lambda: profile(way(chosen)))
+        measuring.answer(lambda: profile(way(chosen), 13 * chosen.repeat))
     elif chosen.serve:
         measuring.serve(way(chosen), chosen.repeat)
     if chosen.serve:
