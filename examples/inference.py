@@ -83,13 +83,10 @@ for name, guess in (("nearest training digit", train.X[viewer.nearest(x, train.X
 # %%
 # The picture
 # -----------
-# In each pair of rows ten unseen digits, and below them what the net in question makes of them.
+# Above, ten unseen digits; below them a row for what G makes of each E's guess, and the nearest of 1,000 samples.
 
 shown = test.X[:10]
-rows = [shown]
-for E in trained.values():
-    rows.append(E.reconstruct(shown))
-rows.append(samples[viewer.nearest(shown, samples)])
+rows = [shown, *(E.reconstruct(shown) for E in trained.values()), samples[viewer.nearest(shown, samples)]]
 patches = 2 * to_numpy(xp.concatenate(rows)).reshape(-1, *train.shape) - 1
 viewer.save(chosen.save_path, viewer.grid(patches, len(rows), 10, np.arange(len(patches)) < 10))
 print(f"\nwrote {chosen.save_path}; rows: the digits, {', '.join(trained)}, nearest of 1,000 samples")

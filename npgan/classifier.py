@@ -48,10 +48,14 @@ def softmax_cross_entropy_grad(a, y):
     return (xp.exp(log_softmax(a)) - y) / len(a)
 
 
+def thousands(x):
+    """The rows `x` (n, d) by thousands, so that the outputs of a large set's layers need not all be in memory."""
+    return (x[start:start + 1000] for start in range(0, len(x), 1000))
+
+
 def predict(net, x):
     """The likeliest class of each row of `x` (n, d), by the classifier `net`: a numpy int array (n,)."""
-    parts = (x[start:start + 1000] for start in range(0, len(x), 1000))
-    return np.concatenate([backend.to_numpy(net.fprop(part).argmax(axis=1)) for part in parts])
+    return np.concatenate([backend.to_numpy(net.fprop(part).argmax(axis=1)) for part in thousands(x)])
 
 
 def error(net, dataset):
@@ -122,8 +126,8 @@ def fit_softmax(X, y, penalty):
 
 def features(net, x):
     """The outputs of all hidden layers of `net` for the rows `x` (n, d), side by side: an array (n, units)."""
-    parts = (x[start:start + 1000] for start in range(0, len(x), 1000))
-    return xp.concatenate([xp.concatenate([h for _, h in list(net.activations(part))[:-1]], axis=1) for part in parts])
+    return xp.concatenate([xp.concatenate([h for _, h in list(net.activations(part))[:-1]], axis=1)
+                           for part in thousands(x)])
 
 
 def recapitate(net, head):

@@ -64,7 +64,10 @@ class Inferer:
 
     def reconstruct(self, x):
         """G(E(x)), or what G's upper layers make of the layer that E predicts: an array like x."""
-        h = self.infer(x)
+        return self.generate(self.infer(x))
+
+    def generate(self, h):
+        """What G makes of z, or of the output `h` of the layer that E predicts: an array (m, d)."""
         for layer in self.above:
             h = layer.fprop(h)
         return h
@@ -89,10 +92,7 @@ def reconstruction_step(inferer, rule, x):
     Where C asks for each coordinate of z alike, this asks for those that show.  `rule` moves the `inferer`'s net; `x`
     (m, d) may be samples or data.
     """
-    h = inferer.training_fprop(x)
-    for layer in inferer.above:
-        h = layer.fprop(h)
-    dh = squared_error_grad(h, x)
+    dh = squared_error_grad(inferer.generate(inferer.training_fprop(x)), x)
     for layer in reversed(inferer.above):
         dh = layer.bprop(dh, params=False)
     rule.descend(inferer.net, dh)
