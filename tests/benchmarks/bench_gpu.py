@@ -17,7 +17,6 @@ nothing, but the script is exercised.
 """
 import ctypes
 import json
-import os
 import sys
 import time
 from contextlib import contextmanager
@@ -419,7 +418,7 @@ def in_turns(ways, chosen):
 
 def machine(module, stand_in):
     """Where and with what this ran."""
-    found = measuring.machine(len(os.sched_getaffinity(0)))
+    found = measuring.machine(measuring.cores())
     if stand_in:
         return {"card": "none: the stand-in for CuPy, whose times tell nothing", **found}
     runtime = module.cuda.runtime
