@@ -174,7 +174,7 @@ def test_real_mnist():
     assert np.bincount(test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
-@given(shape=st.one_of(st.tuples(st.integers(0, 5)), st.tuples(*[st.integers(0, 5)] * 3)), data=st.data())
+@given(shape=st.one_of(st.tuples(st.integers(1, 5)), st.tuples(*[st.integers(1, 5)] * 3)), data=st.data())
 def test_idx_reads_a_whole_file_and_no_part_of_one(shape, data, tmp_path_factory):
     path = tmp_path_factory.mktemp("idx") / "file"
     array = np.arange(np.prod(shape, dtype=int), dtype=np.uint8).reshape(shape)
@@ -199,6 +199,8 @@ PICTURES = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
     (idx(PICTURES, shape=(4, 2, 2)), "16 + 4 x 2 x 2 bytes", "28 bytes"),
     (idx(PICTURES, shape=(2**32 - 1,) * 3), "16 + 4294967295 x 4294967295 x 4294967295 bytes", "28 bytes"),
     (idx(PICTURES, magic=2049), "8 + 3 bytes", "28 bytes"),
+    (idx(PICTURES[:0]), "one value or more", "0 x 2 x 2 values"),
+    (idx(PICTURES[:0], shape=(2**32 - 1, 2**32 - 245, 0)), "one value or more", "4294967295 x 4294967051 x 0 values"),
 ])
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_idx_refuses(data, expected, found, ending, tmp_path):

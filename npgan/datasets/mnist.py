@@ -85,7 +85,9 @@ def _parse(path, data):
         raise DataError(path, "the magic number 2051 (pictures) or 2049 (labels)", str(magic), remedy)
     start = 16 if magic == 2051 else 8
     shape = tuple(int(n) for n in np.frombuffer(data[4:start].ljust(start - 4, b"\0"), ">u4"))
+    counts = " x ".join(map(str, shape))
     if len(data) != start + math.prod(shape):
-        counts = " x ".join(map(str, shape))
         raise DataError(path, f"{start} + {counts} bytes, as its header says", f"{len(data)} bytes", remedy)
+    if 0 in shape:                                          # which NumPy may refuse beside a huge size
+        raise DataError(path, "one value or more", f"{counts} values", remedy)
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
