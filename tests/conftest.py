@@ -13,11 +13,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")          # before NumPy is lo
 
 import pytest
 import strict
+from hypothesis import HealthCheck, settings
 
 from npgan import backend
 from npgan.datasets import files
 
 STAND_IN = Path(__file__).with_name("stand_in")
+
+# hypothesis thinks of the same inputs in every run, and no test is judged by how long it took
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None,
+                          suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fixed")
 
 
 def pytest_addoption(parser):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import strict
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.stats import binomtest, kstest
@@ -257,7 +257,6 @@ def test_mask_of_certainty():
     assert to_numpy(RandomStream(0).mask(1., (100, 1000))).all()
 
 
-@settings(derandomize=True, database=None, deadline=None)
 @given(st.floats(0, 1))
 def test_mask_on_the_host_rounds_the_probability_to_16_bits(include_prob):
     every_word = SimpleNamespace(random_raw=lambda n: np.arange(2**16, dtype=np.uint16).view(np.uint64)[:n])

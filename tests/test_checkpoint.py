@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,8 +62,9 @@ def contents(path):
 
 
 @pytest.fixture
-def saved(tmp_path):
-    """The checkpoint of a run of two epochs, and that run."""
+def saved(tmp_path, monkeypatch):
+    """The checkpoint of a run of two epochs, and that run; no time passes, so the file's bytes are always the same."""
+    monkeypatch.setattr("npgan.train.time", SimpleNamespace(perf_counter=lambda: 0.))
     run = Run(tmp_path / "run.npz")
     run.main_loop(2)
     return tmp_path / "run.npz", run

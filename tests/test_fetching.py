@@ -12,12 +12,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from npgan.datasets import files
 from npgan.datasets.files import DataError
 
-PAGE = os.urandom(3000) + bytes(3000)
+PAGE = np.random.RandomState(2014).bytes(3000) + bytes(3000)
 KNOWN = {"set/page": (len(PAGE), hashlib.md5(PAGE).hexdigest())}
 GOOD = gzip.compress(PAGE)
 
@@ -100,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes(2**16))
 
     def garbage(self):
-        self.answer(os.urandom(5000))
+        self.answer(np.random.RandomState(1).bytes(5000))
 
     def page(self):
         self.answer(b"<html>moved</html>")

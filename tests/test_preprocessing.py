@@ -36,6 +36,7 @@ def test_a_picture_of_one_value_becomes_0_and_not_amplified_rounding(value, each
 @given(seed=st.integers(0, 99), brightness=st.floats(-100, 100), contrast=st.floats(.01, 100))
 def test_brightness_and_contrast_go_and_the_rest_stays(seed, brightness, contrast):
     x = np.random.RandomState(seed).uniform(-1, 1, (4, 48))
+    before = backend.floatX
     backend.use(floatX="float64")
     try:
         normal, other, again = (to_numpy(global_contrast_normalize(a, 55.)) for a in (
@@ -45,7 +46,7 @@ def test_brightness_and_contrast_go_and_the_rest_stays(seed, brightness, contras
         x -= x.mean(axis=1, keepdims=True)
         assert_allclose((normal * x).sum(axis=1), 55 * np.linalg.norm(x, axis=1))       # parallel to what it was
     finally:
-        backend.use(floatX="float32")
+        backend.use(floatX=before)
 
 
 @pytest.mark.parametrize("scale", [0, -55., math.nan, math.inf])
