@@ -152,7 +152,7 @@ def test_cupy_and_back(fake_cupy):
 ])
 def test_backend_from_the_environment(name, status, ends_with):
     done = subprocess.run([sys.executable, "-c", "from npgan.backend import xp; print(xp)"],
-                          env={**os.environ, "NPGAN_BACKEND": name}, text=True,
+                          cwd=Path(backend.__file__).parents[1], env={**os.environ, "NPGAN_BACKEND": name}, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.stdout.strip() == ends_with and done.returncode == status
 
@@ -173,7 +173,7 @@ def test_too_little_memory_is_known(error, answer):
 def draws(stream):
     """Some of everything that a stream draws; an odd number of each, as NumPy draws float32 in pairs."""
     return [to_numpy(a) for a in (stream.uniform(-1, 1, (3, 5)), stream.mask(.5, (7, 9)), stream.normal((3,)),
-                                  stream.permutation(11))]
+                                  stream.permutation(13))]
 
 
 def assert_same(some, others):
@@ -183,6 +183,7 @@ def assert_same(some, others):
 
 @both
 def test_a_seed_names_a_stream():
+    """Two of nine orders of 13 are equal with probability 6e-9."""
     assert_same(draws(RandomStream(2014)), draws(RandomStream([2014])))
     seeds = 0, 1, 2014, [2014, 0], [2014, 1], [1, 2014], [2014, 0, 0], [2014, 1, 1], 2014 + 2**32
     streams = [draws(RandomStream(seed)) for seed in seeds]
@@ -316,7 +317,7 @@ REFUSED = {                                             # `a` is on the device, 
     "out of another kind": lambda a: xp.sum(a, axis=0, out=xp.zeros(3, "int64")),
     "out of another kind of a product": lambda a: xp.matmul(a, a.T, out=xp.zeros((2, 2), "int64")),
     "a place named twice": lambda a: a[0].__setitem__(xp.asarray([1, 1]), a[0, :2]),
-    "NaN as an integer": lambda a: xp.log(-a).astype("int64") if np.seterr(all="ignore") else None,
+    "NaN as an integer": np.errstate(all="ignore")(lambda a: xp.log(-a).astype("int64")),
     "less than 0 as an unsigned integer": lambda a: (-a).astype("uint8"),
     "the order by position": lambda a: a.astype("float64", "F"),
     "where=": lambda a: xp.sum(a, where=a > 0),

@@ -7,7 +7,6 @@ from npgan import blas
 from npgan.backend import xp
 
 precisions = pytest.mark.parametrize("dtype", ["float32", "float64"])
-rng = np.random.RandomState(2014)
 
 
 @pytest.fixture(params=[True, False], ids=["by BLAS", "in steps"])
@@ -18,7 +17,7 @@ def either_way(request, monkeypatch):
         monkeypatch.setattr(blas, "AXPY", {})
 
 
-def matrix(m, n, layout, dtype):
+def matrix(rng, m, n, layout, dtype):
     """Random numbers in an array (m, n): in C order, in Fortran order, or as every second column of a wider one."""
     a = rng.normal(size=(m, 2 * n)).astype(dtype)
     return {"rows": np.ascontiguousarray, "columns": np.asfortranarray, "strided": lambda part: part}[layout](a[:, ::2])
@@ -31,8 +30,9 @@ def matrix(m, n, layout, dtype):
 @pytest.mark.parametrize("layout_a", ["rows", "columns", "strided"])
 @pytest.mark.parametrize("shape", [(5, 7, 3), (1, 4, 6), (4, 1, 6), (4, 6, 1), (1, 1, 1), (130, 70, 90)])
 def test_a_product_is_added(shape, layout_a, layout_b, dtype):
-    m, k, n = shape
-    a, b, out = matrix(m, k, layout_a, dtype), matrix(k, n, layout_b, dtype), matrix(m, n, "rows", dtype)
+    (m, k, n), rng = shape, np.random.RandomState(2014)
+    a, b = matrix(rng, m, k, layout_a, dtype), matrix(rng, k, n, layout_b, dtype)
+    out = matrix(rng, m, n, "rows", dtype)
     exact = -.75 * out.astype("longdouble") + .3 * (a.astype("longdouble") @ b.astype("longdouble"))
     there, kept = out, (a.copy(), b.copy())
     blas.add_product(out, -.75, .3, a, b)

@@ -33,8 +33,9 @@ def mpiexec(n, *command, cwd):
 def alone():
     """What one process ends with, by the run's name."""
     before = backend.floatX
-    yield {kind: ranks.trained(kind) for kind in ("simultaneous", "algorithm_1")}
-    backend.use(floatX=before)
+    found = {kind: ranks.trained(kind) for kind in ("simultaneous", "algorithm_1")}
+    backend.use(floatX=before)                                          # which ranks.py has made double precision
+    return found
 
 
 @pytest.fixture(scope="module", params=[2, 4])
