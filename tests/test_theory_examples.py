@@ -58,16 +58,18 @@ def test_a_learned_table_is_the_best_discriminator(theory):
 @pytest.mark.parametrize("name, value", [
     ("uniforms that overlap by half", -np.log(2)), ("uniforms apart", 0), ("twice the same", -LOG4)])
 def test_equations_5_and_6_on_known_pairs(theory, name, value):
+    """With any other seed a right value fails with probability 2e-9: one random pair, six standard errors."""
     by_divergences, by_entropies, (sampled, standard_error) = theory["learned"][name][-1][1:]
     assert_allclose([by_divergences, by_entropies], value, atol=1e-9)
-    assert abs(sampled - value) <= 4 * standard_error + 1e-9
+    assert abs(sampled - value) <= 6 * standard_error + 1e-9
 
 
 def test_four_routes_to_C_agree(theory):
+    """With any other seed right values fail with probability 6e-9: three pairs, six standard errors."""
     for *_, (learned, by_divergences, by_entropies, (sampled, standard_error)) in theory["learned"].values():
         assert_allclose(by_divergences, by_entropies, atol=1e-8)
         assert by_divergences - 1e-3 < learned < by_divergences + 1e-5
-        assert abs(sampled - by_divergences) <= 4 * standard_error + 1e-9
+        assert abs(sampled - by_divergences) <= 6 * standard_error + 1e-9
 
 
 def test_gradient_of_D_is_the_slope_of_U(theory, densities):
@@ -86,6 +88,7 @@ def test_log_1_minus_D_is_the_slope_of_C(theory, densities):
 
 
 def test_theorem_1_and_proposition_2_hold_for_random_pairs(theory):
+    """Of random pairs 99.8 % break the inequality for a D that is short of the best, so no seed matters."""
     assert theory["excess"].min() > 0 and theory["pinsker"].min() >= 1
     assert theory["margin"].min() >= 0
     assert theory["margin_short"].min() < 0 <= (theory["margin_short"] + theory["short"]).min()
@@ -122,35 +125,44 @@ def noise_gradient(play):
 
 @pytest.mark.parametrize("name", ["pathwise", "score function", "score, less f(x)"])
 def test_error_bars_of_the_gradient_through_noise_are_right(noise_gradient, float64, name):
-    """The sum of d . cov^-1 d over 30 estimates of 5 numbers is chi^2 of 150: a false alarm has probability 1e-7."""
+    """
+    The sum of d . cov^-1 d over 30 estimates of 5 numbers is nearly chi^2 of 150.
+
+    So a false alarm has probability below 1e-6 (1e-7 for chi^2 itself).
+    """
     x, exact = noise_gradient["x"], noise_gradient["smoothed_gradient"](noise_gradient["x"][None], 1.)[0]
     squares = []
-    for _ in range(30):
-        terms = noise_gradient["estimates"](x, 1., m=1000)[name]
-        off = terms.mean(axis=0) - exact
-        squares.append(off @ np.linalg.solve(np.cov(terms.T) / len(terms), off) / 5)
+    with noise_gradient["noise"].aside([2014, 9]):
+        for _ in range(30):
+            terms = noise_gradient["estimates"](x, 1., m=1000)[name]
+            off = terms.mean(axis=0) - exact
+            squares.append(off @ np.linalg.solve(np.cov(terms.T) / len(terms), off) / 5)
     low, high = chi2.interval(1 - 1e-7, 150)
     assert low < 5 * np.sum(squares) < high
 
 
 def test_the_smoothed_gradient_tends_to_the_backward_pass(noise_gradient, float64):
+    """With any other x it fails with probability below 1e-12: the ratio is 10 standard errors away."""
     smoothed, gradient = noise_gradient["smoothed_gradient"], noise_gradient["gradient"]
-    x = np.random.RandomState(1).normal(size=(50, 5))
+    x = np.random.RandomState(1).normal(size=(5000, 5))
     off = [np.abs(smoothed(x, sigma) - gradient(x)).max(axis=1) for sigma in (1., .1, .01, 1e-3)]
-    assert np.mean(off, axis=1)[0] > 20 * np.mean(off, axis=1)[2]
+    assert np.mean(off, axis=1)[0] > 15 * np.mean(off, axis=1)[2]
     assert np.median(off[3]) < 1e-9                                     # but for points that chance puts at a kink
     assert_allclose(noise_gradient["smoothed"], (noise_gradient["off"] + noise_gradient["on"]) / 2, atol=1e-9)
 
 
 def test_the_score_functions_error_grows_as_sigma_vanishes(noise_gradient, float64):
+    """With any other noise it fails with probability below 1e-7: the two bounds are 11.5 and six standard errors."""
     x, estimates = noise_gradient["x"], noise_gradient["estimates"]
-    spread = {sigma: {name: terms.std() for name, terms in estimates(x, sigma).items()} for sigma in (1e-2, 1e-3)}
+    with noise_gradient["noise"].aside([2014, 9]):
+        spread = {sigma: {name: terms.std() for name, terms in estimates(x, sigma).items()} for sigma in (1e-2, 1e-3)}
     assert spread[1e-3]["score function"] == pytest.approx(10 * spread[1e-2]["score function"], rel=.05)
-    assert spread[1e-3]["score, less f(x)"] == pytest.approx(spread[1e-2]["score, less f(x)"], rel=.05)
+    assert spread[1e-3]["score, less f(x)"] == pytest.approx(spread[1e-2]["score, less f(x)"], rel=.1)
     assert spread[1e-3]["pathwise"] < 1e-6 + spread[1e-2]["pathwise"]
 
 
 def test_saturation_shows_which_gradient_survives(play):
+    """With this seed; how a game goes depends on its random numbers, and no false-alarm bound is claimed."""
     saturation = play("saturation.py", "--max_epochs", 14)
     for curves, samples in saturation["games"].values():
         eq1, minus_log = (curves[name] for name in saturation["LOSSES"])
@@ -173,6 +185,7 @@ def test_modes_kept_is_a_number_of_modes(helvetica):
 
 @pytest.mark.numpy_only             # how a game goes depends on its random numbers
 def test_a_stale_D_collapses_G_and_a_D_that_keeps_up_does_not(helvetica):
+    """With this seed; how a game goes depends on its random numbers, and no false-alarm bound is claimed."""
     start = helvetica["Game"]().go_on(250, steps_G=1)
     D = start.pair.discriminator.theta.copy()
     stale, synchronised = start.go_on(600, steps_G=601), start.go_on(250, steps_G=1)
@@ -186,7 +199,9 @@ def sharp(play):
     return play("sharp.py", "--max_epochs", 20)
 
 
-def test_em_is_maximum_likelihood(sharp):
+def test_em_is_maximum_likelihood(sharp, monkeypatch):
+    """With any other rows right moments fail with probability 2e-9, EM's start apart."""
+    monkeypatch.setitem(sharp["em"].__globals__, "rng", np.random.default_rng(1))       # draws where EM starts
     rng = np.random.default_rng(1)
     means, covariances = np.array([[0, 0], [4, 1]]), np.array([[[1, .5], [.5, 1]], [[.2, 0], [0, .6]]])
     x = np.concatenate([rng.multivariate_normal(mean, covariance, size)
@@ -197,11 +212,13 @@ def test_em_is_maximum_likelihood(sharp):
     weights, fitted, spread = sharp["em"](x, K=2)
     order = fitted[:, 0].argsort()
     assert_allclose(weights[order], [.75, .25], atol=.02)
-    assert_allclose(fitted[order], means, atol=.1)
-    assert_allclose(spread[order], covariances, atol=.1)
+    assert_allclose(fitted[order], means, atol=.15)
+    assert_allclose(spread[order], covariances, atol=.18)
 
 
-def test_a_markov_chain_visits_all_modes_of_a_blurred_density_and_one_of_a_sharp_one(sharp):
+def test_a_markov_chain_visits_all_modes_of_a_blurred_density_and_one_of_a_sharp_one(sharp, monkeypatch):
+    """With any other seed a chain misses this with probability about 1e-8."""
+    monkeypatch.setitem(sharp["modes_visited"].__globals__, "rng", np.random.default_rng(1))
     assert sharp["modes_visited"](.5, chains=20, length=500) > 7.5
     assert sharp["modes_visited"](.03, chains=20, length=500) == 1
     assert list(sharp["visited"]) == sorted(sharp["visited"], reverse=True)
@@ -215,11 +232,12 @@ def test_distances_to_a_curve(sharp):
 
 
 def test_blur_is_noise_of_width_tau_in_training_alone(sharp):
+    """With any other seed right noise fails with probability 1e-9: 4 numbers, six standard errors."""
     blur, x = sharp["Blur"](.2, RandomStream(2014)), asarray(np.full((20000, 2), 3.))
     assert_array_equal(to_numpy(blur.fprop(x)), to_numpy(x))
     blurred = to_numpy(blur.dropout_fprop(x))
-    assert_allclose(blurred.mean(axis=0), 3, atol=.006)                 # four standard errors
-    assert_allclose(blurred.std(axis=0), .2, atol=.004)
+    assert_allclose(blurred.mean(axis=0), 3, atol=.009)
+    assert_allclose(blurred.std(axis=0), .2, atol=.0065)
     assert_array_equal(to_numpy(blur.bprop(x)), to_numpy(x))
 
 
@@ -235,7 +253,11 @@ def test_tau_and_Gs_rate_fade_after_a_fifth_of_the_updates(sharp):
 
 
 def test_a_staircase_is_flat_but_at_its_steps(sharp):
-    """After a short training, too: of 5,000 z few are on the way from one of 33 values to the next."""
+    """
+    After a short training, too: of 5,000 z few are on the way from one of 33 values to the next.
+
+    With this seed; how much is flat depends on the training's random numbers, and no false-alarm bound is claimed.
+    """
     x = sharp["x"]
     moving = np.abs(np.diff(x, axis=0)).max(axis=1) > 1e-4
     assert 0 < moving.mean() < .15
