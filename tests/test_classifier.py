@@ -66,7 +66,7 @@ def test_the_convex_fit_is_where_the_gradient_vanishes(float64):
     def cost():
         return softmax_cross_entropy(net.fprop(X), target) + penalty * xp.square(W).sum() / 2
     assert abs(central_difference(cost, net.theta)).max() < 1e-4
-    assert error(net, Dataset(X, y)) < .1
+    assert error(net, Dataset(X, y)) < .2                               # Bayes' rule errs on 40 of 200: 4e-8
     with pytest.raises(ValueError, match="penalty must be > 0, got 0"):
         fit_softmax(X, target, 0)
 
@@ -80,7 +80,8 @@ def test_a_net_learns_what_no_line_separates():
     seen = []
     train_classifier(net, rows.X, one_hot(rows.y, 2), Momentum(.2, .9), 20, 40, RandomStream(4), seen.append)
     assert seen == list(range(1, 41))
-    assert error(net, rows) < .05 < .3 < error(fit_softmax(rows.X, one_hot(rows.y, 2), .01), rows)
+    # with these seeds; how well a net is trained depends on its random numbers, and no false-alarm bound is claimed
+    assert error(net, rows) < .15 < .25 < error(fit_softmax(rows.X, one_hot(rows.y, 2), .01), rows)
     assert_array_equal(predict(net, rows.X) == rows.y, predict(net, rows.X[:400]) == rows.y)
 
 

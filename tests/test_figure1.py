@@ -256,6 +256,7 @@ def line(tmp_path_factory):
 
 @pytest.mark.numpy_only             # how good the last panel is depends on the random numbers
 def test_panels_hold_what_they_claim(line, toy):
+    """With this seed; how a game goes depends on its random numbers, and no false-alarm bound is claimed."""
     a, b, c, d = (line["moments"][letter] for letter in "abcd")
     data = norm.pdf(line["grid"].axis)
     assert_allclose(line["p_data"], data, rtol=1e-6)
@@ -272,6 +273,7 @@ def test_panels_hold_what_they_claim(line, toy):
 
 @pytest.mark.numpy_only             # likewise
 def test_arrows_end_where_G_sends_z(line):
+    """With this seed; how a game goes depends on its random numbers, and no false-alarm bound is claimed."""
     d = line["moments"]["d"]
     assert (np.diff(d.x) > 0).all()
     quantiles = norm.ppf((line["z"][1:-1, 0] / 3 ** .5 + 1) / 2)                # the increasing map to N(0, 1)
@@ -302,6 +304,7 @@ def test_picture_and_film_are_written(line):
 
 
 def test_in_the_plane(tmp_path):
+    """With this seed; how a game goes depends on its random numbers, and no false-alarm bound is claimed."""
     names = played("figure1_2d.py", tmp_path, "--iterations", 200, "--frames", 4)
     (_, start), *_, (iterations, end) = names["divergence"]
     assert iterations == 200 and end < .25 < start

@@ -126,8 +126,9 @@ def test_the_readme_has_the_log_likelihoods_that_were_measured():
 
 
 @pytest.mark.skipif(not HAS_MNIST, reason="MNIST is not in NPGAN_DATA_PATH, data or the cache")
-@pytest.mark.numpy_only                                         # other random numbers, other samples, a nat or two
+@pytest.mark.numpy_only
 def test_the_generator_that_comes_with_npgan_is_as_likely_as_the_readme_says(tmp_path):
+    """With the script's seed; other samples may differ by a nat or two, and no false-alarm bound is claimed."""
     done = run("parzen_ll.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     line = r"^ *test log-likelihood: (\S+) \+- \S+ nats \(sigma (\S+), 10000 samples\)$"
