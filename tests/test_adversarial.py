@@ -231,7 +231,8 @@ def test_algorithm_1_makes_k_steps_of_d_to_one_of_g(k, monkeypatch):
     assert "".join(log) == ("D" * k + "G") * 2
     assert asked == [6] * (2 * k)
     assert [z.shape for z in noise] == [(6, 3)] * (2 * k + 2)
-    assert len(np.unique(np.concatenate([to_numpy(z) for z in noise]))) == 18 * (2 * k + 2)     # always fresh
+    rows = np.concatenate([to_numpy(z) for z in noise])         # two rows of three float32 are equal: below 1e-15
+    assert len(np.unique(rows, axis=0)) == 6 * (2 * k + 2)      # always fresh
 
 
 def test_a_true_answer_of_the_callback_ends_the_training():
@@ -282,7 +283,12 @@ def test_separate_steps_over_short_batches_and_epochs(monkeypatch):
 
 @pytest.mark.usefixtures("float64")
 def test_discriminator_learns_the_log_ratio_of_two_gaussians():
-    """Proposition 1: of p_data = N(1, 1) and p_g = N(-1, 1) the best D is sigmoid(log p_data/p_g) = sigmoid(2x)."""
+    """
+    Proposition 1: of p_data = N(1, 1) and p_g = N(-1, 1) the best D is sigmoid(log p_data/p_g) = sigmoid(2x).
+
+    With any other seed a D that learns right fails with probability below 1e-20: .1 is 9.8 standard errors of the last
+    steps.
+    """
     rng = RandomStream(3)
     G, D = MLP([Linear(1, 1, 0., rng, init_bias=-1)]), MLP([Linear(1, 1, 0., rng)])
     G.layers[0].W[...] = 1

@@ -33,11 +33,13 @@ def pictures(m=5, d=6):
 
 
 def test_given_pixels_come_through_to_the_bit():
-    G, x = pair().generator, pictures()
+    """Of some 300 float32 two or more coincide with probability 1e-10."""
+    G, x, coincided = pair().generator, pictures(), 0
     for mask in np.random.RandomState(3).randint(2, size=(20, 6)):
         done = to_numpy(G.complete(x, asarray(mask)))
         assert_array_equal(done[:, mask == 1], to_numpy(x)[:, mask == 1])
-        assert (done[:, mask == 0] != to_numpy(x)[:, mask == 0]).all()
+        coincided += (done[:, mask == 0] == to_numpy(x)[:, mask == 0]).sum()
+    assert coincided <= 1
 
 
 def test_a_mask_of_ones_returns_the_picture():
@@ -74,6 +76,7 @@ def test_quadrants_are_given_or_missing_as_a_whole():
         first = quadrant[:, :1, :1]
         assert (quadrant == first).all()
         assert 100 < first.sum() < 300                              # binomial(400, 1/2): a false alarm below 1e-20
+    # with any other seed one of 16 masks is missing with probability 1e-10
     assert len(np.unique(masks[:, ::4, ::3].reshape(400, -1), axis=0)) == 16
 
 
@@ -99,7 +102,7 @@ def test_masks_are_drawn_anew_and_training_goes_on_from_a_checkpoint(tmp_path):
     saved = checkpoint.load(tmp_path / "run.npz").pair(rng=RandomStream(9))
     assert repr(saved.generator) == repr(whole.step.pair.generator)
 
-    G = whole.step.pair.generator
+    G = whole.step.pair.generator                               # two draws of 16 masks are equal: 1e-22
     assert (to_numpy(G.pose(pictures(16))) != to_numpy(G.pose(pictures(16)))).any()
 
 

@@ -93,7 +93,7 @@ def test_the_condition_is_copied_and_never_dropped():
     rng = RandomStream(5)
     dropout, x = ConditionalDropout(.5, rng=rng, ncond=2), asarray(np.ones((400, 6)))
     h = to_numpy(dropout.dropout_fprop(x))
-    assert set(h[:, :4].ravel()) == {0, 2} and (h[:, 4:] == 1).all()
+    assert set(h[:, :4].ravel()) == {0, 2} and (h[:, 4:] == 1).all()        # 1,600 fair coins all alike: below 1e-100
     assert_array_equal(to_numpy(dropout.bprop(x)), h)
     assert_array_equal(to_numpy(dropout.fprop(x)), to_numpy(x))
 

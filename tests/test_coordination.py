@@ -294,7 +294,8 @@ def test_each_of_several_steps_of_g_has_fresh_noise(monkeypatch):
     monkeypatch.setattr(pair.generator, "noise", lambda m: drawn.append(draw(m)) or drawn[-1])
     SeparateSteps(pair, Spy(), Spy(), generator_steps=3)(x)
     assert [len(z) for z in drawn] == [6] * 4
-    assert len(np.unique(np.concatenate([to_numpy(z) for z in drawn]))) == 72
+    rows = np.concatenate([to_numpy(z) for z in drawn])         # two rows of three float32 are equal: below 1e-15
+    assert len(np.unique(rows, axis=0)) == 24
 
 
 @pytest.mark.parametrize("k, batches, expected", [(1, 3, ["DDD", "DGD"] * 2), (2, 5, ["DDDDD", "DDGDD"] * 2),

@@ -30,7 +30,9 @@ def test_digits_trains_judges_and_draws(tmp_path):
     assert [row.split("  ")[1] for row in rows] == ["adversarial nets", "training rows", "k-means centres",
                                                     "factorial Gaussian"]
     ours, real, kmeans, factorial = (float(row[30:].split()[0]) for row in rows)
-    assert real == pytest.approx(26.8, abs=2)                   # 1,000 real digits, whoever trains
+    # 1,000 real digits, whoever trains; another draw of 1,000 of the 1,197 fails with probability 1e-10, being 6.4
+    # standard deviations away
+    assert real == pytest.approx(26.2, abs=2)
     assert factorial < 0 < real and ours < real
     picture = imread(tmp_path / "digits.png")
     assert picture.shape[0] > 400 and picture[..., :3].std() > .1

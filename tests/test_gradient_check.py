@@ -417,13 +417,17 @@ def random_net(random, rng):
 
 
 def test_does_not_cry_wolf(each_backend):
-    """1,000 right nets (on the stand-in, which is slow, 50), some on kinks."""
+    """
+    1,000 right nets (on the stand-in, which is slow, 50), some on kinks.
+
+    Of 1,000 nets none has a kink with probability below 1e-30; of 50 that may be.
+    """
     random, kinks = np.random.default_rng(2014), 0
     for seed in range(50 if each_backend == "strict" else 1000):
         report = check(*random_net(random, RandomStream(seed)))
         assert report.ok, f"net {seed}\n{report}"
         kinks += sum(row.kink.sum() for row in report.rows)
-    assert kinks > 0
+    assert kinks > 0 or each_backend == "strict"
 
 
 # Precision, refusals, what is shown

@@ -29,9 +29,10 @@ def test_dense_initial_weights(arguments, std, bound):
 def test_rng_goes_on_between_layers():
     rng = RandomStream(8)
     first, second = Linear(4, 3, .1, rng), Linear(4, 3, .1, rng)
-    assert (to_numpy(first.W) != to_numpy(second.W)).all()
+    assert (to_numpy(first.W) != to_numpy(second.W)).all()      # two of 12 pairs of float32 are equal: 7e-7
 
 
+@pytest.mark.usefixtures("float64")                             # in float32 one normal in 2^23 is 0
 @pytest.mark.parametrize("s", [1, 3, 6])
 def test_sparse_initial_weights(s):
     """With any other seed right weights fail with probability 2e-8: 8 numbers, each within six standard errors."""

@@ -71,7 +71,7 @@ def test_update_moves_theta_in_place_and_keeps_its_precision():
     before = to_numpy(W).copy()
     rule.update(net)
     assert net.theta is theta and net.layers[1].W is W
-    assert (to_numpy(W) != before).all()
+    assert (to_numpy(W) != before).mean() > .9      # three of 24 weights stay with probability below 1e-12
     assert net.theta.dtype == net.grad.dtype == rule.velocity.dtype == "float32"
 
 
@@ -126,7 +126,11 @@ def test_descending_is_a_backward_pass_and_an_update(inputs):
 
 
 def test_descending_in_float32_stays_near_for_100_updates():
-    """Rounding is magnified by training: the difference of the two ways, as a part of how far theta has moved."""
+    """
+    Rounding is magnified by training: the difference of the two ways, as a part of how far theta has moved.
+
+    With these seeds; how much it is magnified depends on the data, and no false-alarm bound is claimed.
+    """
     nets = [every_layer(RandomStream(7)) for _ in range(2)]
     rules, data, start = (Momentum(.01, .6), Plain(.01, .6)), RandomStream(8), to_numpy(nets[0].theta).copy()
     for _ in range(100):

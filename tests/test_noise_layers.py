@@ -21,34 +21,35 @@ LAYERS = {"NoiseCat": lambda rng: NoiseCat(5, 2, .5, rng), "Clusterize": lambda 
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 
 
-def noisy_generator(rng, make):
+def noisy_generator(rng, make, init_bias=.1):
     """From 3 noise coordinates through a layer of noise between 5 rectifiers and 4 sigmoids."""
-    noise = make(rng)
-    return Generator(MLP([RectifiedLinear(3, 5, 1., rng, init_bias=.1), noise, Sigmoid(noise.dim or 5, 4, 1., rng)]),
-                     "gaussian", rng)
+    noise, below = make(rng), RectifiedLinear(3, 5, 1., rng, init_bias=init_bias)
+    return Generator(MLP([below, noise, Sigmoid(noise.dim or 5, 4, 1., rng)]), "gaussian", rng)
 
 
 # What is drawn
 
 def test_noise_cat_appends_coordinates():
+    """With any other seed right noise fails with probability 2e-8: 8 numbers, six standard errors."""
     rng = RandomStream(1)
     s = rng.normal((20_000, 3))
     h = to_numpy(NoiseCat(3, 2, .5, rng).fprop(s))
     assert h.shape == (20_000, 5) and h.dtype == "float32"
     assert_array_equal(h[:, :3], to_numpy(s))
-    assert abs(h[:, 3:].mean(axis=0)).max() < 5 * .5 / 20_000 ** .5                     # five standard errors
+    assert abs(h[:, 3:].mean(axis=0)).max() < 6 * .5 / 20_000 ** .5
     covariance = np.cov(np.concatenate([to_numpy(s), h[:, 3:]], axis=1).T)
-    assert_allclose(covariance[3:], np.diag([1, 1, 1, .25, .25])[3:], atol=5 * .5 / 20_000 ** .5)
+    assert_allclose(covariance[3:], np.diag([1, 1, 1, .25, .25])[3:], atol=6 * .5 / 20_000 ** .5)
 
 
 def test_clusterize_pushes_each_unit_up_or_down():
+    """With any other seed right signs fail with probability 1.2e-8: 6 numbers, six standard errors."""
     rng = RandomStream(1)
     s = rng.normal((20_000, 3))
     up = np.sign(to_numpy(Clusterize(.25, rng).fprop(s) - s))
     assert_allclose(to_numpy(Clusterize(.25, RandomStream(2)).fprop(0 * s)) ** 2, .0625, rtol=1e-6)
     assert set(np.unique(up)) == {-1, 1}
-    assert_allclose(up.T @ up / 20_000, np.eye(3), atol=5 / 20_000 ** .5)               # independent from unit to unit
-    assert abs(up.mean(axis=0)).max() < 5 / 20_000 ** .5
+    assert_allclose(up.T @ up / 20_000, np.eye(3), atol=6 / 20_000 ** .5)               # independent from unit to unit
+    assert abs(up.mean(axis=0)).max() < 6 / 20_000 ** .5
 
 
 def test_intrinsic_dropout_drops_in_the_plain_pass():
@@ -59,15 +60,16 @@ def test_intrinsic_dropout_drops_in_the_plain_pass():
     h = to_numpy(always.fprop(s))
     assert_array_equal(h, to_numpy(training.dropout_fprop(s)))
     assert_array_equal(h[h != 0], 3 * to_numpy(s)[h != 0])
-    assert 0 < (h == 0).sum() < 30
+    assert 0 < (h == 0).sum() < 30          # with any other seed all or none are dropped with probability 2e-7
     assert_array_equal(to_numpy(training.fprop(s)), to_numpy(s))
     assert_array_equal(to_numpy(IntrinsicDropout(1.).fprop(s)), to_numpy(s))            # it keeps all
 
 
 @every_layer
 def test_samples_have_noise_of_their_own_though_z_is_one(make):
+    """All five rectifiers are on, so 40 masks have 4 patterns or fewer with probability below 1e-15."""
     rng = RandomStream(1)
-    G = noisy_generator(rng, make)
+    G = noisy_generator(rng, make, init_bias=4.)
     z = 0 * G.noise(40) + 1
     assert len(np.unique(to_numpy(G.fprop(z)), axis=0)) > 4
     G.noise = lambda m: z[:m]
