@@ -1,8 +1,10 @@
 """Gradient descent with momentum, the released code's two schedules, and the average of a net over its updates."""
+from collections.abc import Iterable
 from contextlib import contextmanager
 
 from npgan import backend, blas
 from npgan.backend import xp
+from npgan.layer import number
 
 
 class LearningRule:
@@ -46,16 +48,22 @@ class Momentum(LearningRule):
         epsilon; a plain attribute, which schedules change.
     init_momentum : float in [0, 1)
         mu; likewise, as `momentum`.
+
+    Attributes
+    ----------
+    init_learning_rate, init_momentum : float
+        What it began with, by which a checkpoint knows it.
     """
 
     state_names = "learning_rate", "momentum", "velocity"
 
     def __init__(self, learning_rate, init_momentum=0.):
-        if not learning_rate > 0:
+        if not number("learning_rate", learning_rate) > 0:
             raise ValueError(f"learning_rate must be > 0, got {learning_rate}")
-        if not 0 <= init_momentum < 1:
+        if not 0 <= number("init_momentum", init_momentum) < 1:
             raise ValueError(f"init_momentum must be in [0, 1), got {init_momentum}")
-        self.learning_rate, self.momentum = float(learning_rate), float(init_momentum)
+        self.learning_rate = self.init_learning_rate = float(learning_rate)
+        self.momentum = self.init_momentum = float(init_momentum)
         self.net = self.velocity = None
 
     def descend(self, net, dh, inputs=False):
@@ -97,6 +105,18 @@ class Momentum(LearningRule):
             self.velocity = xp.zeros_like(net.theta)
 
 
+def rules_with(attribute, rules):
+    """The `rules` of a schedule as a list, each of which has the `attribute` that it changes."""
+    if not isinstance(rules, Iterable):
+        raise TypeError(f"rules must be a sequence of learning rules, got a {type(rules).__name__}; "
+                        "give a list, of one perhaps")
+    rules = list(rules)
+    for rule in rules:
+        if not hasattr(rule, attribute):
+            raise TypeError(f"rules must be learning rules with a {attribute}, got {rule!r}")
+    return rules
+
+
 class ExponentialDecay:
     """
     The learning rate after t updates, epsilon_t = max(epsilon_0 / decay_factor^t, min_lr); update t uses epsilon_{t-1}.
@@ -106,15 +126,18 @@ class ExponentialDecay:
     rules : sequence of Momentum
         The rules whose learning rates decay, each from where it stands now.
     decay_factor : float, >= 1
-    min_lr : float
+    min_lr : float, >= 0
     """
 
     state_names = "init_lr", "count"
 
     def __init__(self, rules, decay_factor, min_lr=0.):
-        if not decay_factor >= 1:
+        if not number("decay_factor", decay_factor) >= 1:
             raise ValueError(f"decay_factor divides the learning rate and must be >= 1, got {decay_factor}")
-        self.rules, self.decay_factor, self.min_lr = list(rules), decay_factor, min_lr
+        if not number("min_lr", min_lr) >= 0:
+            raise ValueError(f"min_lr must be >= 0, got {min_lr}")
+        self.rules = rules_with("learning_rate", rules)
+        self.decay_factor, self.min_lr = float(decay_factor), float(min_lr)
         self.init_lr = [rule.learning_rate for rule in self.rules]
         self.count = 0
 
@@ -143,11 +166,12 @@ class MomentumAdjustor:
     state_names = "init_momentum", "count"
 
     def __init__(self, rules, final_momentum, start, saturate):
-        if not 0 <= final_momentum < 1:
+        if not 0 <= number("final_momentum", final_momentum) < 1:
             raise ValueError(f"final_momentum must be in [0, 1), got {final_momentum}")
-        if saturate < start:
+        if number("saturate", saturate) < number("start", start):
             raise ValueError(f"saturate must not come before start, got start {start} and saturate {saturate}")
-        self.rules, self.final_momentum, self.start, self.saturate = list(rules), final_momentum, start, saturate
+        self.rules = rules_with("momentum", rules)
+        self.final_momentum, self.start, self.saturate = float(final_momentum), start, saturate
         self.init_momentum = [rule.momentum for rule in self.rules]
         self.count = 0
 
@@ -157,7 +181,7 @@ class MomentumAdjustor:
         span = self.saturate - self.start
         grown = min(1, max(0, self.count - self.start) / span) if span else float(self.count >= self.start)
         for rule, init_momentum in zip(self.rules, self.init_momentum):
-            rule.momentum = init_momentum + grown * (self.final_momentum - init_momentum)
+            rule.momentum = float(init_momentum + grown * (self.final_momentum - init_momentum))
 
 
 class PolyakAverage:
@@ -180,9 +204,11 @@ class PolyakAverage:
     state_names = "count", "theta"
 
     def __init__(self, net, decay):
-        if not 0 <= decay < 1:
+        if not 0 <= number("decay", decay) < 1:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
-        self.net, self.decay, self.count = net, decay, 0
+        if not hasattr(net, "theta"):
+            raise TypeError(f"net must have a vector theta, as a Generator or an MLP has, got {net!r}")
+        self.net, self.decay, self.count = net, float(decay), 0
         self.theta = net.theta.copy()
 
     def on_update(self, train=None):

@@ -181,8 +181,9 @@ def test_a_rule_serves_one_net():
 
 @pytest.mark.parametrize("arguments, message", [
     ((0,), "learning_rate must be > 0, got 0"), ((-.1,), "learning_rate must be > 0, got -0.1"),
-    ((float("nan"),), "learning_rate must be > 0, got nan"), ((.1, 1), r"init_momentum must be in \[0, 1\), got 1"),
-    ((.1, -.5), r"init_momentum must be in \[0, 1\), got -0.5")])
+    *[((rate,), f"learning_rate must be a finite number, got {rate!r}") for rate in (float("nan"), float("inf"), "a")],
+    ((.1, None), "init_momentum must be a finite number, got None"),
+    ((.1, 1), r"init_momentum must be in \[0, 1\), got 1"), ((.1, -.5), r"must be in \[0, 1\), got -0.5")])
 def test_bad_rates(arguments, message):
     with pytest.raises(ValueError, match=message):
         Momentum(*arguments)
@@ -225,10 +226,35 @@ def test_each_rule_decays_from_its_own_rate():
         assert tuple(rule.learning_rate for rule in rules) == expected
 
 
-@pytest.mark.parametrize("decay_factor", [.99, 0, -1, float("nan")])
+@pytest.mark.parametrize("decay_factor", [.99, 0, -1])
 def test_bad_decay_factor(decay_factor):
     with pytest.raises(ValueError, match=f"must be >= 1, got {decay_factor}"):
         ExponentialDecay([Momentum(.1)], decay_factor)
+
+
+@pytest.mark.parametrize("make, error, message", [
+    (lambda: ExponentialDecay([Momentum(.1)], float("nan")), ValueError, "decay_factor must be a finite n.* nan"),
+    (lambda: ExponentialDecay([Momentum(.1)], 2, float("nan")), ValueError, "min_lr must be a finite number, got nan"),
+    (lambda: ExponentialDecay([Momentum(.1)], 2, -1), ValueError, "min_lr must be >= 0, got -1"),
+    (lambda: ExponentialDecay(Momentum(.1), 2), TypeError, "rules must be a sequence of .* got a Momentum; give"),
+    (lambda: ExponentialDecay([.1], 2), TypeError, "rules must be learning rules with a learning_rate, got 0.1"),
+    (lambda: MomentumAdjustor([.1], .7, 1, 2), TypeError, "rules must be learning rules with a momentum, got 0.1"),
+    (lambda: MomentumAdjustor([Momentum(.1)], .7, "1", 2), ValueError, "start must be a finite number, got '1'"),
+    (lambda: PolyakAverage(5, .9), TypeError, "net must have a vector theta, as a Generator or an MLP has, got 5"),
+])
+def test_bad_arguments_of_schedules_and_averages(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_numpy_s_numbers_become_plain_ones():
+    rule = Momentum(np.float32(.5), np.float64(.25))
+    decay, adjustor = ExponentialDecay([rule], np.float64(2)), MomentumAdjustor([rule], np.float64(.5), 0, np.int64(2))
+    decay.on_update()
+    adjustor.on_monitor()
+    assert (rule.learning_rate, rule.momentum) == (.25, .375)
+    assert type(rule.learning_rate) is type(rule.momentum) is type(decay.min_lr) is float
+    assert (rule.init_learning_rate, rule.init_momentum) == (.5, .25)       # what it began with stays
 
 
 def test_momentum_of_the_paper_s_epochs():
@@ -348,7 +374,8 @@ def test_an_average_does_not_disturb_training():
     assert_array_equal(train(averaged=True), train(averaged=False))
 
 
-@pytest.mark.parametrize("decay", [1, -.1, float("nan")])
-def test_bad_average(decay):
-    with pytest.raises(ValueError, match=rf"decay must be in \[0, 1\), got {decay}"):
+@pytest.mark.parametrize("decay, wanted", [(1, r"in \[0, 1\)"), (-.1, r"in \[0, 1\)"),
+                                           (float("nan"), "a finite number")])
+def test_bad_average(decay, wanted):
+    with pytest.raises(ValueError, match=rf"decay must be {wanted}, got {decay}"):
         PolyakAverage(net_at(1.), decay)
