@@ -4,11 +4,13 @@ What is measured of a running game: the authors' monitoring channels.
 Their code exchanges the prefixes ``dis_on_data_`` and ``dis_on_samp_``; here each says what it is measured on.
 """
 import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 
 from npgan import backend, parzen
 from npgan.backend import xp
 from npgan.costs import cross_entropy
+from npgan.datasets import Dataset
 from npgan.layer import positive_ints
 from npgan.layers import sigmoid
 
@@ -19,11 +21,14 @@ class Monitor:
     """
     Records the channels of `measure` on whole data sets, as an extension of `Train`.
 
-    Its noise and masks come from streams of its own, so training goes the same way with it or without.  It warns of a D
-    whose means on data and on samples are within .001 of 0 or 1 twice in a row.
+    Its noise and masks come from streams of its own, so training goes the same way with it or without.
+
+    It warns of a D whose means on data and on samples are within .001 of 0 or 1 before an epoch and after it, once
+    until D recovers.  For that it looks at D after epochs that it does not measure, too, on one minibatch of each set.
 
     On a GPU each minibatch makes 1 transfer to the device and 2 to the host, for `gen_ll`; then a data set makes
-    0 transfers to the device and 1 to the host, all its channels at once.
+    0 transfers to the device and 1 to the host, all its channels at once.  After an epoch that it does not measure a
+    data set makes 0 transfers to the device and 1 to the host.
 
     Parameters
     ----------
@@ -43,16 +48,32 @@ class Monitor:
     """
 
     state_names = "history",
+    argument_names = "datasets",
 
     def __init__(self, datasets, seed=2014, batch_size=100, every=1):
         positive_ints(batch_size=batch_size, every=every)
+        if not isinstance(datasets, Mapping):
+            raise TypeError('datasets must be a dict of Dataset by name, such as {"valid": valid}, '
+                            f"got {datasets!r:.80}")
+        for name, dataset in datasets.items():
+            check_dataset(f"datasets[{name!r}]", dataset)
         self.datasets, self.seed, self.batch_size, self.every = dict(datasets), seed, batch_size, every
-        self.history = {}
+        self.history, self.looks, self.warned = {}, {}, set()
 
     def on_monitor(self, train):
-        """Measure, if the epoch is one of every `every`."""
-        if train.epoch % self.every:
-            return
+        """Measure, if the epoch is one of every `every`; if not, only look at D."""
+        step, measured = train.step, train.epoch % self.every == 0
+        if measured:
+            self.record_rates(train)
+        with backend.aside(step.pair.streams, self.seed, train.epoch):
+            for name, dataset in self.datasets.items():
+                channels = self.over(dataset, step) if measured else self.glance(dataset, step.pair)
+                self.warn_if_saturated(name, channels["d_on_data"], channels["d_on_samples"], train)
+                for channel, value in channels.items() if measured else ():
+                    self.record(f"{name}_{channel}", value)
+
+    def record_rates(self, train):
+        """Record what is not measured on data."""
         step = train.step
         self.record("epoch", train.epoch)
         self.record("training_seconds_this_epoch", train.seconds)
@@ -61,23 +82,30 @@ class Monitor:
             self.record(f"momentum_{player}", rule.momentum)
         if hasattr(step, "now_train_generator"):
             self.record("now_train_generator", step.now_train_generator)
-        with backend.aside(step.pair.streams, self.seed, train.epoch):
-            for name, dataset in self.datasets.items():
-                for channel, value in self.over(dataset, step).items():
-                    self.record(f"{name}_{channel}", value)
-                self.warn_if_saturated(name, train)
 
-    def warn_if_saturated(self, name, train):
-        """Say so if on the data set `name` D was as good as 0 or 1 throughout, at this epoch and the time before."""
-        real, fake = (self.history[f"{name}_d_on_{rows}"][-2:] for rows in ("data", "samples"))
-        if len(real) == 2 and all(min(D, 1 - D) < SATURATED for D in real + fake):
-            meaning = ("D says one thing to all rows: give it a smaller rate" if (real[-1] > .5) == (fake[-1] > .5) else
-                       "D takes all samples for data: let it keep up with G" if fake[-1] > .5 else
+    def warn_if_saturated(self, name, real, fake, train):
+        """Say so if on the set `name` D(x), `real`, and D(G(z)), `fake`, are as good as 0 or 1, and were last time."""
+        recorded = (self.history.get(f"{name}_d_on_{rows}", [.5])[-1] for rows in ("data", "samples"))
+        before = self.looks.get(name) or tuple(recorded)        # in a run that goes on, what the last one has recorded
+        self.looks[name] = real, fake
+        if not saturated(real, fake):
+            self.warned.discard(name)
+        elif saturated(*before) and name not in self.warned:
+            self.warned.add(name)
+            meaning = ("D says one thing to all rows: give it a smaller rate" if (real > .5) == (fake > .5) else
+                       "D takes all samples for data: let it keep up with G" if fake > .5 else
                        "D has won: its own gradient vanishes, and under log(1 - D(G(z))) that of G; take fewer steps "
                        "of D, dropout in D, or more data")
-            warnings.warn(f"{name}, epoch {train.epoch}, update {train.updates}: D(x) is {real[-1]:.4f} and D(G(z)) "
-                          f"{fake[-1]:.4f} on average, about as at the measurement before.  {meaning}; "
+            warnings.warn(f"{name}, epoch {train.epoch}, update {train.updates}: D(x) is {real:.4f} and D(G(z)) "
+                          f"{fake:.4f} on average, about as when last looked at.  {meaning}; "
                           f"{train.last_good()}", stacklevel=3)
+
+    def glance(self, dataset, pair):
+        """D's means on the first minibatch of a `dataset` and on as many samples of the `pair`: a dict of float."""
+        G = pair.generator
+        x = G.pose(next(dataset.minibatches(min(self.batch_size, len(dataset)))))
+        means = xp.stack([pair.discriminate(rows).mean() for rows in (x, G.fprop(G.inputs(x)))])
+        return dict(zip(("d_on_data", "d_on_samples"), backend.to_numpy(means).tolist()))
 
     def record(self, channel, value):
         """Append one value to a channel of `history`."""
@@ -91,6 +119,17 @@ class Monitor:
                 total[channel] = total.get(channel, 0) + value * (len(x) / len(dataset))
         values = backend.to_numpy(xp.stack(list(total.values())))           # one transfer for all of them
         return dict(zip(total, values.tolist()))
+
+
+def saturated(*means):
+    """Whether all `means` of D are as good as 0 or 1."""
+    return all(min(D, 1 - D) < SATURATED for D in means)
+
+
+def check_dataset(name, dataset):
+    """Refuse for the argument `name` a `dataset` that is none."""
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"{name} must be a Dataset, got a {type(dataset).__name__}; wrap it: Dataset(X)")
 
 
 class LogLikelihood:
@@ -116,8 +155,11 @@ class LogLikelihood:
         Epochs from one time to the next.
     """
 
+    argument_names = "channel", "dataset", "num_samples", "every"
+
     def __init__(self, monitor, channel, dataset, average=None, num_samples=10000, every=1):
         positive_ints(num_samples=num_samples, every=every)
+        check_dataset("dataset", dataset)
         self.monitor, self.channel, self.dataset, self.average = monitor, channel, dataset, average
         self.num_samples, self.every = num_samples, every
 

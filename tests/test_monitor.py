@@ -1,4 +1,5 @@
 """The monitoring channels, against numbers worked out by hand."""
+import warnings
 from contextlib import nullcontext
 
 import numpy as np
@@ -126,6 +127,48 @@ def test_a_discriminator_that_is_sure_of_everything_is_told_in_words(bias, sure)
     told = r"valid, epoch 1, update 3: D\(x\) is .*D says one thing to all rows.*the last good checkpoint is run.npz"
     with pytest.warns(UserWarning, match=told) if sure else nullcontext():
         monitor.on_monitor(Running)
+
+
+class Biased:
+    """Runs whose D says sigmoid(8) = .9997 to everything, or 1/2; `at` tells a monitor of an epoch with such a D."""
+
+    updates, seconds, last_good = 3, 1., staticmethod(lambda: "no checkpoint was saved")
+
+    def at(self, epoch, monitor, sure=True):
+        self.epoch, pair = epoch, linear_pair([0., 0], bias=8. * sure)
+        self.step = SimultaneousSteps(pair, Momentum(.1), Momentum(.1))
+        monitor.on_monitor(self)
+
+
+def test_a_saturated_discriminator_is_told_within_an_epoch_and_once_until_it_recovers():
+    """Also at epochs that are not measured, on one minibatch, of which nothing is recorded."""
+    monitor, run, told = Monitor({"valid": Dataset(np.zeros((30, 2)))}, batch_size=10, every=44), Biased(), []
+    for epoch, sure in enumerate([False, False, True, True, True, True, False, True, False, True, True]):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            run.at(epoch, monitor, sure)
+        told += [epoch] * len(caught)
+    assert told == [3, 10]
+    assert monitor.history["epoch"] == [0] and len(monitor.history["valid_d_on_data"]) == 1
+
+
+def test_a_run_that_goes_on_knows_of_a_saturated_discriminator_by_its_history():
+    first, second = (Monitor({"valid": Dataset(np.zeros((3, 2)))}) for _ in range(2))
+    Biased().at(0, first)
+    second.history = first.history
+    with pytest.warns(UserWarning, match="valid, epoch 1"):
+        Biased().at(1, second)
+
+
+@pytest.mark.parametrize("datasets, message", [
+    (Dataset(np.ones((3, 2))), 'datasets must be a dict of Dataset by name, such as .*, got <Dataset data: 3 rows'),
+    ({"valid": np.ones((3, 2))}, r"datasets\['valid'\] must be a Dataset, got a ndarray; wrap it: Dataset\(X\)"),
+])
+def test_what_is_no_data_set_is_refused(datasets, message):
+    with pytest.raises(TypeError, match=message):
+        Monitor(datasets)
+    with pytest.raises(TypeError, match="dataset must be a Dataset, got a list"):
+        LogLikelihood(Monitor({}), "ll", [[1, 2]])
 
 
 def test_log_likelihood_is_that_of_the_averaged_generator_and_leaves_no_trace():

@@ -105,6 +105,7 @@ def test_a_monitored_epoch_moves_as_often_as_is_stated():
     rules = [Momentum(.1, .5), Momentum(.1, .5)]
     average, watching = PolyakAverage(pair.generator, .99), Monitor({"valid": valid}, batch_size=10)
     judging = LogLikelihood(watching, "ll", valid, average, num_samples=2500)
+    seldom = Monitor({"valid": valid}, batch_size=10, every=3)
 
     def epoch(extensions):
         game = Train(SimultaneousSteps(pair, *rules), train_set, 10, RandomStream(3), extensions)
@@ -116,9 +117,10 @@ def test_a_monitored_epoch_moves_as_often_as_is_stated():
     monitored, judged = epoch([*schedules, watching]), epoch([*schedules, judging])
     everything = epoch([*schedules, watching, judging])
     assert bare == stated(Train)
-    assert np.subtract(monitored, bare).tolist() == [3 * a + b for a, b in zip(*stated(Monitor, 2))]
+    assert np.subtract(monitored, bare).tolist() == [3 * a + b for a, b in zip(*stated(Monitor, 3)[:2])]
     blocks = 1 + 3                                              # of a thousand rows: 30 to judge, 2500 samples
     assert np.subtract(judged, bare).tolist() == [a + blocks * b for a, b in zip(*stated(LogLikelihood, 2))]
+    assert np.subtract(epoch([*schedules, seldom]), bare).tolist() == stated(Monitor, 3)[2]
     assert everything == np.add(monitored, np.subtract(judged, bare)).tolist() == [5, 14]
 
 
