@@ -4,11 +4,13 @@ The files of checkpoints: .npz without pickles, arrays beside a ``header`` of JS
 The header holds the versions of the format and of npgan, the SHA-256 sum of the arrays, and what `write` is told.  The
 entries are not compressed, so that none is larger in memory than in the file; nothing that a file says is trusted.
 """
+import errno
 import hashlib
 import io
 import json
 import math
 import os
+import stat
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,10 @@ from npgan import __version__
 from npgan.datasets.files import DataError, replacing
 
 VERSION = 2                                             # 1 had the pieces of a maxout unit side by side
+DIRECTORY, ENTRIES = 2**20, 2000                        # bytes of an archive's list of entries, and entries, at most
+HEADER = 2**25                                          # bytes of a header: 10,000 epochs of 160 channels
+HEADER_MARKS = {b",": 2 * 10**6, b'"': 10**5, b"[": 10**5, b"{": 10**5}     # each costs memory: numbers, names, lists
+NOT_OFFERED = errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM        # by a file system, or to this user
 
 
 class CheckpointError(DataError):
@@ -26,27 +32,62 @@ class CheckpointError(DataError):
 
 
 def write(path, header, arrays):
-    """Replace the file `path` by one of the `header` and the `arrays`, all at once or not at all."""
-    header = json.dumps({"version": VERSION, "npgan": __version__, **header, "sha256": digest(arrays)}).encode()
+    """
+    Replace the file `path` by one of the `header` and the `arrays`, all at once or not at all.
+
+    Its folder is synchronised, too, where the system offers that; where not, nothing better can be done, and a power
+    cut just after may bring the file before back.
+    """
+    header = json.dumps({"version": VERSION, "npgan": __version__, **header, "sha256": digest(arrays)},
+                        default=number_in).encode()
+    check_size(header)
     try:
         with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:    # np.savez, closed on a full disk
             for name, array in {"header": np.frombuffer(header, np.uint8), **arrays}.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, np.asarray(array, order="C"), allow_pickle=False)
-        if os.name == "posix":                                  # the folder, too, must reach the disk
-            folder = os.open(Path(path).parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
     except OSError as error:
         raise OSError(f"cannot write the checkpoint {path} ({error.strerror or error}), which is as it was; "
                       "make room, or choose a folder that exists and can be written to") from error
+    try:
+        synchronise(Path(path).parent)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise OSError(f"the checkpoint {path} is written, but its folder cannot be synchronised "
+                          f"({error.strerror or error}); look after the disk") from error
+
+
+def synchronise(folder):
+    """Have what the `folder` says of its files reach the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def number_in(value):
+    """The plain number in NumPy's `value`, for JSON; TypeError if it is no number."""
+    if getattr(value, "ndim", None) != 0:
+        raise TypeError(f"a checkpoint cannot keep {value!r:.80}; keep numbers, strings, None, lists and dicts of "
+                        "those, or arrays")
+    return value.item()
+
+
+def check_size(header):
+    """Refuse a `header`, bytes of JSON, that would take much more memory than that of a run can."""
+    if len(header) > HEADER or any(header.count(mark) > limit for mark, limit in HEADER_MARKS.items()):
+        raise ValueError(f"a header of {len(header)} bytes, longer or in more parts than a checkpoint can have; "
+                         "a Monitor with a larger every makes it shorter")
 
 
 def read(path):
     """The header and the arrays of the file `path`, which `write` wrote; the arrays are not writable."""
     with blaming(path):
         arrays = entries(path)
-        header = json.loads(arrays.pop("header").tobytes())
+        header = arrays.pop("header").tobytes()
+        check_size(header)
+        header = json.loads(header.decode("ascii"))
         if header["version"] != VERSION:
             raise CheckpointError(path, f"version {VERSION} of the format", f"version {header['version']}",
                                   f"open it with npgan {header['npgan']}, which wrote it")
@@ -57,13 +98,29 @@ def read(path):
 
 def entries(path):
     """The arrays of an .npz file `path`, by name."""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("no regular file")                     # to open a pipe is to wait for who writes into it
+    with Sparing(open(path, "rb", buffering=0)) as stream, zipfile.ZipFile(stream) as archive:
+        members, stream.limit = archive.infolist(), math.inf
+        if len(members) > ENTRIES:
+            raise ValueError(f"{len(members)} entries")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in members):
             raise ValueError("compressed entries")
         if sum(entry.file_size for entry in members) > os.path.getsize(path):
             raise ValueError("entries larger than the file")
         return {entry.filename.removesuffix(".npy"): parse(archive.read(entry)) for entry in members}
+
+
+class Sparing(io.BufferedReader):
+    """A file that reads at most `limit` bytes at once, for `zipfile` reads a whole directory, and of any size."""
+
+    limit = DIRECTORY
+
+    def read(self, size=-1):
+        """The next `size` bytes."""
+        if size is not None and size > self.limit:
+            raise ValueError(f"a list of entries of {size} bytes")
+        return super().read(size)
 
 
 def parse(data):

@@ -47,7 +47,12 @@ class DataError(ValueError):
         self.path, self.expected, self.found, self.remedy = path, expected, found, remedy
 
     def __str__(self):
-        return f"{self.path}: expected {self.expected}, found {self.found}; {self.remedy}".replace("\n", " ")
+        return printable(f"{self.path}: expected {self.expected}, found {self.found}; {self.remedy}")
+
+
+def printable(text):
+    """The `text` in one line, without what a terminal would obey: a file may have put it there."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.replace("\n", " "))
 
 
 def places():
