@@ -2,13 +2,14 @@
 Saving a run so that it goes on bit for bit, and a trained generator so that it draws samples.
 
 A checkpoint is a file of `npgan.archive`.  Its header has ``run``, what the script says (layers with their constructor
-arguments, noise prior, data set and its checksum, batch size, seeds, settings), ``arithmetic``, what rounds its sums,
-and ``streams`` and ``state``, how far streams, schedules and counts have come.  Its arrays are ``theta_g``, ``theta_d``
-and those of the state, such as ``rule_G.velocity``.  The state is what each part of the run (the `Train`, its step, a
-rule, an extension) lists in its `state_names`: attributes that are numbers, strings, None, lists and dicts of those, or
-arrays.
+arguments, noise prior, data set and its checksum, batch size, seeds, learning rules, settings), ``arithmetic``, what
+rounds its sums, and ``streams`` and ``state``, how far streams, schedules and counts have come.  Its arrays are
+``theta_g``, ``theta_d`` and those of the state, such as ``rule_G.velocity``.  The state is what each part of the run
+(the `Train`, its step, a rule, an extension) lists in its `state_names`: attributes that are numbers, strings, None,
+lists and dicts of those, or arrays.
 """
 import math
+import os
 import warnings
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from npgan import backend
 from npgan.adversarial import AdversaryPair
 from npgan.archive import CheckpointError, blaming, read, write
 from npgan.backend import RandomStream, to_numpy, xp
+from npgan.datasets.files import printable
 from npgan.description import Saved, build, build_generator, describe, difference
 from npgan.layer import positive_ints
 from npgan.learning_rule import PolyakAverage
-from npgan.run_state import arithmetic, describe_run, fitting, stateful, streams
+from npgan.run_state import LATER, arithmetic, check_count, describe_run, fitting, stateful, streams
+
+DTYPES = "float16", "float32", "float64"
 
 
 class Checkpoint:
@@ -94,6 +98,8 @@ class Saving:
 
     def __init__(self, path, every=1):
         positive_ints(every=every)
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"path must be the path of a file, got {path!r}")
         self.path, self.every = Path(path), every
         if not self.path.parent.is_dir():
             raise ValueError(f"there is no folder {self.path.parent} for {self.path.name}; make it, or choose another")
@@ -134,7 +140,7 @@ class MonitorBasedSaveBest(Saving):
         It, and what records in its history, comes before; a `Saving` comes after, so that whoever goes on from a run
         that was killed between the two measures this epoch again.
     channel : str
-        Such as "valid_log_likelihood", which `LogLikelihood` records.
+        Such as "valid_log_likelihood", which `LogLikelihood` records; a NaN counts for nothing.
     higher_is_better : bool
     """
 
@@ -150,8 +156,8 @@ class MonitorBasedSaveBest(Saving):
         if self.channel not in history:
             raise ValueError(f"nothing records a channel {self.channel!r}; the monitor has {', '.join(history)}")
         epochs = history.get(f"{self.channel}_epoch", history["epoch"])
-        values = [self.sign * value for value in history[self.channel]]
-        return epochs[-1] == train.epoch and values[-1] > max(values[:-1], default=-math.inf)
+        *before, value = (self.sign * value for value in history[self.channel])
+        return epochs[-1] == train.epoch and value > max((v for v in before if not math.isnan(v)), default=-math.inf)
 
 
 def save(path, train):
@@ -201,10 +207,12 @@ def save_generator(path, generator, theta=None, dtype="float16", note=None):
     Raises
     ------
     ValueError
-        If theta is of another size, or too large for `dtype`.
+        If theta is of another size, or too large for `dtype`, or if that is another.
     OSError
         If the file cannot be written.
     """
+    if getattr(dtype, "__name__", str(dtype)) not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     theta = to_numpy(generator.theta if theta is None else theta)
     if theta.shape != generator.theta.shape:
         raise ValueError(f"theta must be of shape {generator.theta.shape}, got {theta.shape}")
@@ -250,13 +258,15 @@ def restore(path, train):
     Raises
     ------
     CheckpointError
-        If the file is damaged, or its run has other layers, data, seeds, extensions or settings.
+        If the file is damaged, or its run has other layers, data, seeds, learning rules, extensions or settings.
     """
     saved = load(path)
     with blaming(path):
         if "state" not in saved.header:
             raise ValueError("a generator alone")
-        clash = difference(saved.header["run"], describe_run(train))
+        run = saved.header["run"]
+        clash = difference(run, {name: value for name, value in describe_run(train).items()
+                                 if name in run or name not in LATER})
         if clash:
             where, there, here = clash
             raise CheckpointError(path, f"{where} = {here!r} as in this run", f"{there!r}",
@@ -272,6 +282,7 @@ def restore(path, train):
                 if key in started or type(part).__module__.startswith("npgan."):    # others know their own state
                     value = fitting(key, value, like)
                 state.append((part, attribute, value))
+        check_count(train.step, values)
         thetas = [(net, fitting(name, values[name], net.theta)) for name, net in (("theta_g", G), ("theta_d", D))]
         places = saved.header["streams"]
         if len(places) != len(streams(train)):
@@ -288,5 +299,5 @@ def restore(path, train):
     train.checkpoint = str(path)
     if changed:
         what, there, here = changed[0], *(repr(value)[:40] for value in changed[1:])
-        warnings.warn(f"{path} was computed with {what} = {there}, this run with {here}: it goes on close to the way "
-                      "it would have gone, but not bit for bit", stacklevel=2)
+        warnings.warn(printable(f"{path} was computed with {what} = {there}, this run with {here}: it goes on close to "
+                                "the way it would have gone, but not bit for bit"), stacklevel=2)

@@ -1,6 +1,8 @@
 """What checkpoints say of nets and runs, in JSON's terms: enough to make the nets anew, and to tell two runs apart."""
 import math
 
+import numpy as np
+
 from npgan import backend, conditional
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
@@ -18,7 +20,7 @@ GENERATORS = {kind.__name__: kind for kind in (Generator, conditional.Conditiona
 
 
 def describe(net):
-    """What `build` needs to make a layer, an MLP or a generator's `mlp` like `net`."""
+    """What `build` needs to make a layer, an MLP or a generator's `mlp` like `net`; or what has `argument_names`."""
     if isinstance(net, Generator):
         kind = {} if type(net) is Generator else {"kind": type(net).__name__}
         return {**kind, "mlp": describe(net.mlp), "noise": net.prior,
@@ -68,7 +70,7 @@ def settings(part):
     """The class of a `part` of the run, and those of its numbers and strings that do not change in training."""
     return {"kind": type(part).__name__,
             **{name: value for name, value in vars(part).items()
-               if isinstance(value, (int, float, str)) and name not in getattr(part, "state_names", ())}}
+               if isinstance(value, (int, float, str, np.generic)) and name not in getattr(part, "state_names", ())}}
 
 
 def difference(there, here, where=""):

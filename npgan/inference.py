@@ -30,6 +30,8 @@ class Inferer:
         Draws that noise.
     """
 
+    argument_names = "net", "infer_layer", "tau", "rng"
+
     def __init__(self, net, generator, infer_layer=None, tau=0., rng=None):
         if not 0 <= tau < float("inf"):
             raise ValueError(f"tau must be a number >= 0, got {tau}")
@@ -115,6 +117,7 @@ class InferenceBeside:
     """
 
     state_names = "theta", "velocity", "rates"
+    argument_names = "inferer", "rule"
 
     def __init__(self, inferer, rule, seed=2014):
         self.inferer, self.rule, self.seed = inferer, rule, seed

@@ -8,13 +8,21 @@ import hashlib
 import json
 import math
 import os
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from npgan.backend import to_numpy, xp
+from npgan.adversarial import SeparateSteps
+from npgan.archive import number_in
+from npgan.backend import RandomStream, to_numpy, xp
 from npgan.blas import openblas
+from npgan.coordination import AlternatingEpochs
+from npgan.datasets import Dataset
 from npgan.description import describe, settings
+from npgan.learning_rule import LearningRule
+
+LATER = "rule_G", "rule_D", "described"                 # of a run's description, which npgan's first files lack
+SUMS = WeakKeyDictionary()                              # of the data sets
 
 
 def streams(train):
@@ -32,22 +40,43 @@ def stateful(train):
 
 
 def describe_run(train):
-    """What a run and its checkpoint must have in common, in JSON's terms."""
-    step, dataset = train.step, train.dataset
+    """
+    What a run and its checkpoint must have in common, in JSON's terms.
+
+    Of parts with `state_names` that is their other numbers and strings; an extension may add `argument_names`, which
+    count without `state_names` as well.
+    """
+    step, parts = train.step, stateful(train)
     return json.loads(json.dumps({
         "floatX": str(step.pair.generator.theta.dtype),
         "generator": describe(step.pair.generator), "discriminator": describe(step.pair.discriminator),
-        "dataset": {"name": dataset.name, "rows": len(dataset), "shape": dataset.shape, "sha256": checksum(dataset)},
+        "dataset": train.dataset,
         "batch_size": train.batch_size, "seeds": [stream.seed for stream in streams(train)],
         "step": settings(step), "generator_loss": settings(step.generator_loss),
         **({"discriminator_loss": settings(step.discriminator_loss)} if hasattr(step, "discriminator_loss") else {}),
-        "extensions": [settings(part) for name, part in stateful(train).items() if name.startswith("extensions")]}))
+        "extensions": [settings(part) for name, part in parts.items() if name.startswith("extensions")],
+        **{name: settings(rule) if name in parts else {"kind": type(rule).__name__}
+           for name, rule in (("rule_G", step.rule_G), ("rule_D", step.rule_D))},
+        "described": [describe(extension) for extension in train.extensions if hasattr(extension, "argument_names")],
+    }, default=told))
 
 
-@lru_cache(maxsize=1)
+def told(thing):
+    """What JSON, which knows but numbers and strings, is told of a `thing` in the description of a run."""
+    if isinstance(thing, Dataset):
+        return {"name": thing.name, "rows": len(thing), "shape": thing.shape, "sha256": checksum(thing)}
+    if isinstance(thing, RandomStream):
+        return thing.seed
+    if isinstance(thing, LearningRule):
+        return settings(thing)
+    return describe(thing) if hasattr(thing, "argument_names") else number_in(thing)
+
+
 def checksum(dataset):
-    """The SHA-256 sum of the bytes of X."""
-    return hashlib.sha256(np.ascontiguousarray(to_numpy(dataset.X))).hexdigest()
+    """The SHA-256 sum of the bytes of the X of a `dataset`, which is taken once."""
+    if dataset not in SUMS:
+        SUMS[dataset] = hashlib.sha256(np.ascontiguousarray(to_numpy(dataset.X))).hexdigest()
+    return SUMS[dataset]
 
 
 def arithmetic():
@@ -61,6 +90,7 @@ def arithmetic():
 
 def fitting(name, value, like):
     """The `value` that a file has for `name`, if the state of a run can have it where a new run has `like`."""
+    value, like = (each.item() if getattr(each, "ndim", None) == 0 else each for each in (value, like))
     if hasattr(like, "shape"):                              # an array; one of whole numbers has some rows of the data
         fits = getattr(value, "dtype", None) == like.dtype and (
             value.shape == like.shape and np.isfinite(value).all() if like.dtype.kind == "f" else
@@ -78,3 +108,12 @@ def fitting(name, value, like):
     if not fits:
         raise ValueError(f"{name} = {str(value)[:40]}, where a run could not come")
     return value
+
+
+def check_count(step, values):
+    """Refuse, among the `values` of a state, a count of D's steps that `step` cannot have, so that G's never come."""
+    if isinstance(step, SeparateSteps) and values["step.count"] >= step.discriminator_steps or (
+            isinstance(step, AlternatingEpochs) and values["step.both"]
+            and values["step.count"] > step.discriminator_steps):
+        raise ValueError(f"step.count = {values['step.count']}, where a run could not come with "
+                         f"{step.discriminator_steps} steps of D")

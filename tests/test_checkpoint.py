@@ -5,8 +5,11 @@ import json
 import os
 import re
 import signal
+import stat
+import struct
 import zipfile
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from npgan import archive, backend, checkpoint, description
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy
 from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving
+from npgan.coordination import AlternatingEpochs
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
 from npgan.interruption import TrainingStopped
@@ -24,7 +28,7 @@ from npgan.layer import Layer
 from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
-from npgan.monitor import Monitor
+from npgan.monitor import LogLikelihood, Monitor
 from npgan.train import Train
 
 pytestmark = pytest.mark.usefixtures("each_backend")
@@ -40,14 +44,15 @@ def separate_steps(*players):
 class Run:
     """A small `Train` with everything that a run can have, some of it changed; it saves to `path` after each epoch."""
 
-    def __init__(self, path, order=SimultaneousSteps, seed=1, data=DATA, decay=.9, batch_size=10, average=True, **nets):
+    def __init__(self, path, order=SimultaneousSteps, seed=1, data=DATA, decay=.9, batch_size=10, average=True,
+                 rule=Momentum, rate=.1, momentum=(.5, .7), watched=None, include_prob=.5, **nets):
         noise, masks = RandomStream([seed, 1]), RandomStream([seed, 2])
         G = nets.get("generator", small_generator)(noise)
-        D = nets.get("discriminator", small_discriminator)(masks, .5)
-        rules = Momentum(.1, .5), Momentum(.1, .5)
+        D = nets.get("discriminator", small_discriminator)(masks, include_prob)
+        rules = rule(rate, momentum[0]), rule(.1, .5)
         self.average = PolyakAverage(G, decay)
-        schedules = [ExponentialDecay(rules, 1.01, .01), MomentumAdjustor(rules, .7, start=1, saturate=4)]
-        self.monitor = Monitor({"train": Dataset(data)}, batch_size=7)
+        schedules = [ExponentialDecay(rules, 1.01, .01), MomentumAdjustor(rules, momentum[1], start=1, saturate=4)]
+        self.monitor = Monitor(watched or {"train": Dataset(data)}, batch_size=7)
         self.train = Train(order(AdversaryPair(G, D), *rules), Dataset(data), batch_size, RandomStream([seed, 3]),
                            [self.monitor, *schedules, *[self.average][:average], Saving(path)])
         self.generator, self.main_loop = G, self.train.main_loop
@@ -111,6 +116,28 @@ def test_a_run_that_a_signal_stopped_in_the_midst_of_an_epoch_goes_on_bit_for_bi
     assert contents(tmp_path / "restored.npz") == contents(tmp_path / "undisturbed.npz")
 
 
+def test_numpy_s_numbers_go_into_a_checkpoint_as_plain_ones(tmp_path):
+    def run(path):
+        G = Generator(MLP([RectifiedLinear(np.int64(3), np.int32(5), 1., RandomStream(8)),
+                           Linear(5, 4, 1., RandomStream(9))]), "gaussian", RandomStream(10))
+        return Run(path, batch_size=np.int64(10), include_prob=np.float32(.75), decay=np.float64(.9),
+                   rate=np.float32(.1), momentum=(np.float64(.5), np.float64(.7)), generator=lambda rng: G)
+
+    first, second = run(tmp_path / "first.npz"), run(tmp_path / "second.npz")
+    first.main_loop(2)
+    first.train.step.rule_D.momentum = np.float64(.625)         # as a schedule of one's own may have it
+    checkpoint.save(tmp_path / "first.npz", first.train)
+    checkpoint.restore(tmp_path / "first.npz", second.train)
+    assert second.train.epoch == 2 and second.train.step.rule_D.momentum == .625
+    assert type(second.train.step.rule_D.momentum) is float
+    assert checkpoint.load(tmp_path / "first.npz").header["run"]["batch_size"] == 10
+
+
+def test_settings_that_are_numpy_s_numbers_are_compared():
+    part = SimpleNamespace(k=np.int64(3), factor=np.float32(.5), theta=np.zeros(3))
+    assert description.settings(part) == {"kind": "SimpleNamespace", "k": 3, "factor": .5}
+
+
 def test_another_arithmetic_is_told(saved, tmp_path, monkeypatch):
     path, run = saved
     here = checkpoint.arithmetic()
@@ -128,6 +155,7 @@ def test_a_file_from_before_epochs_could_be_cut_goes_on(saved, tmp_path):
     path, run = saved
     header, arrays = archive.read(path)
     del header["state"]["train.rest"], header["arithmetic"]
+    del header["run"]["rule_G"], header["run"]["rule_D"], header["run"]["described"]
     archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
     older = Run(tmp_path / "older.npz")
     checkpoint.restore(path, older.train)
@@ -155,7 +183,7 @@ def test_a_loaded_generator_has_the_averaged_parameters(saved):
 
 def test_a_generator_travels_alone_in_half_precision(tmp_path):
     path, G = tmp_path / "generator.npz", small_generator(RandomStream(1), "spherical")
-    checkpoint.save_generator(path, G, note={"epochs": 3, "log-likelihood": [225., 2.]})
+    checkpoint.save_generator(path, G, note={"epochs": np.int64(3), "log-likelihood": [np.float32(225), 2.]})
     loaded = checkpoint.load(path)
     copy = loaded.generator(rng=RandomStream(7))
     G.rng = RandomStream(7)
@@ -173,6 +201,11 @@ def test_a_generator_is_saved_with_other_parameters_if_they_fit(tmp_path):
         checkpoint.save_generator(path, G, theta=G.theta[:3])
     with pytest.raises(ValueError, match="do not fit into float16; choose a wider dtype"):
         checkpoint.save_generator(path, G, theta=G.theta * 1e6)
+    for dtype in ("complex64", "int8"):
+        with pytest.raises(ValueError, match=f"dtype must be one of float16, float32, float64, got '{dtype}'"):
+            checkpoint.save_generator(path, G, dtype=dtype)
+    with pytest.raises(TypeError, match="a checkpoint cannot keep <object .*; keep numbers, strings"):
+        checkpoint.save_generator(path, G, note={"by": object()})
 
 
 def test_nets_within_nets_are_saved(tmp_path):
@@ -227,9 +260,10 @@ class Told:
 
 
 @pytest.mark.parametrize("higher, values, best", [(True, [5, 1, 7, 7, 6], 4), (False, [5, 1, 7, 7, 1], 2),
-                                                  (True, [5, 1, 2, 3, 4], None)])
+                                                  (True, [5, 1, 2, 3, 4], None),
+                                                  (True, [np.nan, 1, 2, np.nan, 0], 4)])
 def test_the_best_run_is_kept(higher, values, best, tmp_path):
-    """Of equal values the first; not the one before training; and not again at epochs that measure nothing."""
+    """Of equal values the first, of NaN none; not the one before training; nor again at epochs that measure nothing."""
     run = Run(tmp_path / "run.npz")
     saving = MonitorBasedSaveBest(tmp_path / "best.npz", run.monitor, "score", higher)
     run.train.extensions[-1:] = [Told(run.monitor, values), saving]
@@ -254,6 +288,8 @@ def test_saving_refuses_what_would_not_work(tmp_path):
         run.main_loop(1)
     with pytest.raises(ValueError, match="there is no folder"):
         Saving(tmp_path / "nowhere" / "run.npz")
+    with pytest.raises(TypeError, match="path must be the path of a file, got None"):
+        Saving(None)
 
 
 def wider(rng):
@@ -274,6 +310,11 @@ def wider(rng):
      "generator_loss.kind = 'Saturating'"),
     ({"decay": .99}, r"extensions\[3\].decay = 0.99 as in this run, found 0.9"),
     ({"average": False}, r"extensions = .* as in this run, found .*PolyakAverage"),
+    ({"rate": .01}, "rule_G.init_learning_rate = 0.01 as in this run, found 0.1"),
+    ({"momentum": (.3, .7)}, "rule_G.init_momentum = 0.3 as in this run, found 0.5"),
+    ({"rule": type("Other", (Momentum,), {})}, "rule_G.kind = 'Other' as in this run, found 'Momentum'"),
+    ({"watched": {"train": Dataset(DATA[:9])}}, r"described\[0\].datasets.train.rows = 9 as in this run, found 25"),
+    ({"watched": {"train": Dataset(DATA), "test": Dataset(DATA)}}, r"described\[0\].datasets.test = .* found None"),
 ])
 def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path):
     other = Run(tmp_path / "other.npz", **changes)
@@ -282,6 +323,23 @@ def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path
         checkpoint.restore(saved[0], other.train)
     assert_array_equal(to_numpy(other.generator.theta), before)
     assert other.train.updates == 0
+
+
+@on_numpy
+@pytest.mark.parametrize("changes, message", [({"num_samples": 20}, "num_samples = 20 as in this run, found 10"),
+                                              ({"every": 2}, "every = 2 as in this run, found 1"),
+                                              ({"channel": "other"}, "channel = 'other' as in this run, found 'll'")])
+def test_another_log_likelihood_is_refused(changes, message, tmp_path):
+    def judged(**changes):
+        run = Run(tmp_path / "run.npz")
+        arguments = {"channel": "ll", "dataset": Dataset(DATA), "num_samples": 10, **changes}
+        run.train.extensions.insert(-1, LogLikelihood(run.monitor, **arguments))
+        return run
+
+    judged().main_loop(1)
+    checkpoint.restore(tmp_path / "run.npz", judged().train)
+    with pytest.raises(CheckpointError, match=r"expected described\[1\]." + message):
+        checkpoint.restore(tmp_path / "run.npz", judged(**changes).train)
 
 
 @on_numpy
@@ -412,6 +470,24 @@ def test_a_state_that_no_run_can_have_is_refused(saved, key, value, tmp_path):
             assert checkpoint.load(path).history
 
 
+@on_numpy
+@pytest.mark.parametrize("order, both, count, reached", [
+    (separate_steps, None, 1, True), (separate_steps, None, 2, False), (separate_steps, None, 10**9, False),
+    (AlternatingEpochs, True, 1, True), (AlternatingEpochs, True, 2, False), (AlternatingEpochs, False, 3, True)])
+def test_a_count_after_which_g_would_never_train_is_refused(order, both, count, reached, tmp_path):
+    path = tmp_path / "run.npz"
+    Run(path, order).main_loop(1)
+    header, arrays = archive.read(path)
+    header["state"].update({"step.count": count}, **({} if both is None else {"step.both": both}))
+    archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
+    run = Run(path, order)
+    if reached:
+        return checkpoint.restore(path, run.train)
+    with pytest.raises(CheckpointError, match=f"step.count = {count}, where a run could not come with . steps of D"):
+        checkpoint.restore(path, run.train)
+    assert run.train.updates == 0
+
+
 class Own:
     """An extension of one's own, whose state is of any kind."""
 
@@ -490,6 +566,59 @@ def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
         checkpoint.load(tmp_path / "other.npz")
 
 
+def lying_directory(entries):
+    """An archive whose list of so many `entries` is all there is of it; the last bytes say that it has one."""
+    listed = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, 0, 0, 0, 0, 33, *[0] * 10) * entries
+    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, len(listed), 0)
+    place = struct.pack("<4sLQL", b"PK\6\7", 0, len(listed), 1)
+    return listed + end + place + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 46, 0, 0)
+
+
+@on_numpy
+@pytest.mark.parametrize("entries, message", [(30000, "a list of entries of 1380000 bytes"), (2001, "2001 entries")])
+def test_an_archive_of_very_many_entries_is_refused_unread(entries, message, tmp_path):
+    (tmp_path / "run.npz").write_bytes(lying_directory(entries))
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(tmp_path / "run.npz")
+
+
+@on_numpy
+@pytest.mark.parametrize("header", [b"[" + b"[]," * 10**5 + b"[]]", b"[" + b"1," * 2 * 10**6 + b"1, 1]",
+                                    b"{" + b"{}," * 10**5 + b"}", b'["' + b'","' * 10**5 + b'"]', b" " * (2**25 + 1)],
+                         ids=["lists", "numbers", "dicts", "strings", "long"])
+def test_a_header_that_would_fill_the_memory_is_refused_unread(header, tmp_path, monkeypatch):
+    np.savez(tmp_path / "run.npz", header=np.frombuffer(header, np.uint8))
+    monkeypatch.setattr(archive.json, "loads", None)
+    with pytest.raises(CheckpointError, match=f"a header of {len(header)} bytes, longer or in more parts"):
+        checkpoint.load(tmp_path / "run.npz")
+
+
+@on_numpy
+def test_a_header_that_could_not_be_read_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="a Monitor with a larger every makes it shorter"):
+        archive.write(tmp_path / "run.npz", {"history": {"epoch": [0] * 2 * 10**6}}, {})
+    assert not list(tmp_path.iterdir())
+
+
+@on_numpy
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(CheckpointError, match="found no regular file"):
+            checkpoint.load(path)
+
+
+@on_numpy
+def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(saved):
+    path, _ = saved
+    forged(path, header={"version": "\x1b[2J\x07", "npgan": "\x1b]0;é\x9b"})
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(path)
+    told = str(caught.value)
+    assert told.isprintable() and r"version \x1b[2J\x07; open it with npgan \x1b]0;é\x9b" in told
+
+
 # Writing that fails
 
 def full(*args, **kwargs):
@@ -509,6 +638,38 @@ def test_a_write_that_fails_leaves_the_file_before(saved, monkeypatch, target, n
     assert os.listdir(path.parent) == ["run.npz"] and path.read_bytes() == before
     run.main_loop(4)
     assert checkpoint.load(path).header["state"]["train.epoch"] == 4
+
+
+def of_folders(number):
+    """An fsync that fails for folders."""
+    def fsync(descriptor, fsync=os.fsync):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+    return fsync
+
+
+@on_numpy
+@pytest.mark.parametrize("target, name, fails", [
+    (os, "fsync", of_folders(errno.EINVAL)), (os, "fsync", of_folders(errno.ENOTSUP)),
+    (archive, "synchronise", Mock(side_effect=PermissionError(errno.EACCES, "Permission denied")))],
+    ids=["EINVAL", "ENOTSUP", "EACCES"])
+def test_a_folder_that_cannot_be_synchronised_does_not_end_the_training(saved, monkeypatch, target, name, fails):
+    path, run = saved
+    monkeypatch.setattr(target, name, fails)
+    run.main_loop(4)
+    assert checkpoint.load(path).header["state"]["train.epoch"] == 4
+
+
+@on_numpy
+def test_a_folder_that_fails_is_told_as_it_is_and_closed(saved, monkeypatch):
+    path, run = saved
+    closed, close = [], os.close
+    monkeypatch.setattr(os, "fsync", of_folders(errno.EIO))
+    monkeypatch.setattr(os, "close", lambda descriptor: (closed.append(descriptor), close(descriptor)))
+    with pytest.raises(OSError, match="run.npz is written, but its folder cannot be synchronised .Input/output e"):
+        run.main_loop(3)
+    assert len(closed) == 1 and checkpoint.load(path).header["state"]["train.epoch"] == 3
 
 
 @on_numpy

@@ -101,11 +101,11 @@ def test_noise_on_what_E_is_shown_shrinks_it_as_ridge_regression_does(float64):
     assert abs(float(E.net.layers[0].W[0, 0]) - .5) < .02           # 400,000 draws
 
 
-def game(tmp_path=None, beside=True):
+def game(tmp_path=None, beside=True, tau=.1, rate=.01):
     pair = small_pair(RandomStream(1), .8)
     rng = RandomStream(2)
-    E = Inferer(MLP([RectifiedLinear(4, 6, 1., rng), Linear(6, 3, 1., rng)]), pair.generator, tau=.1, rng=rng)
-    extensions = [InferenceBeside(E, Momentum(.01, .5))] * beside
+    E = Inferer(MLP([RectifiedLinear(4, 6, 1., rng), Linear(6, 3, 1., rng)]), pair.generator, tau=tau, rng=rng)
+    extensions = [InferenceBeside(E, Momentum(rate, .5))] * beside
     extensions += [checkpoint.Saving(tmp_path / "run.npz")] if tmp_path else []
     rows = Dataset(np.random.RandomState(0).uniform(size=(24, 4)))
     return Train(SimultaneousSteps(pair, Momentum(.1, .5), Momentum(.1, .5)), rows, 8, RandomStream(4), extensions)
@@ -123,6 +123,14 @@ def test_beside_G_E_changes_nothing_and_goes_on_from_a_checkpoint(tmp_path):
     whole, second = (train.extensions[0].inferer.net.theta for train in (whole, second))
     assert_array_equal(to_numpy(second), to_numpy(whole))
     assert (to_numpy(whole) != to_numpy(game().extensions[0].inferer.net.theta)).any()
+
+
+@pytest.mark.parametrize("changes, message", [({"tau": .2}, "inferer.tau = 0.2 as in this run, found 0.1"),
+                                              ({"rate": .1}, "rule.init_learning_rate = 0.1 .* found 0.01")])
+def test_another_inference_net_does_not_go_on(changes, message, tmp_path):
+    game(tmp_path).main_loop(1)
+    with pytest.raises(checkpoint.CheckpointError, match=message):
+        checkpoint.restore(tmp_path / "run.npz", game(tmp_path, **changes))
 
 
 def test_what_does_not_fit_is_refused():
