@@ -31,6 +31,10 @@ def noted(wanted=True):
     hears no signals, or if it is not `wanted`, the list stays empty.
     """
     signals, before = [], {}
+    if wanted and threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {number: handler for number, handler in handlers.items()
+                  if handler not in (signal.SIG_IGN, None)}     # None is one that Python did not set
 
     def restore():
         for number, handler in before.items():
@@ -40,12 +44,9 @@ def noted(wanted=True):
         signals.append(number)
         restore()
 
-    if wanted and threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            handler = signal.getsignal(number)
-            if handler not in (signal.SIG_IGN, None):           # None is one that Python did not set
-                before[number] = signal.signal(number, note)
     try:
+        for number in before:                                   # whose handlers are known: `note` may be called at once
+            signal.signal(number, note)
         yield signals
     finally:
         restore()

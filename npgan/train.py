@@ -89,6 +89,7 @@ class Train:
         try:
             with noted(any(hasattr(extension, "on_signal") for extension in self.extensions)) as self.signals:
                 self.play(max_epochs)
+            self.leave_if_told()                                # by a signal that came after the last update
         except OSError as error:
             raise OSError(f"{error}; {self.last_good()}") from error
 
@@ -114,7 +115,6 @@ class Train:
             self.seconds = time.perf_counter() - start
             self.check_finite()
             self.tell("on_monitor")
-        self.leave_if_told()
 
     def move(self, x):
         """Let the players take their step, on the minibatch `x`."""

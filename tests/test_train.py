@@ -7,7 +7,7 @@ import pytest
 from differences import small_pair
 from numpy.testing import assert_array_equal
 
-from npgan import backend
+from npgan import backend, checkpoint, interruption
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.datasets import Dataset
@@ -257,6 +257,28 @@ def test_an_ignored_signal_stays_ignored():
     finally:
         signal.signal(signal.SIGINT, before)
     assert train.epoch == 1
+
+
+def test_a_signal_after_the_last_update_is_heard():
+    train = small_train(extensions=[last := Last()])
+    play = train.play
+    train.play = lambda max_epochs: (play(max_epochs), os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(TrainingStopped, match="stopped by SIGTERM after epoch 2, update 6"):
+        train.main_loop(2)
+    assert last.asked == 6
+
+
+def test_a_signal_while_the_handlers_are_put_in_place_is_noted(monkeypatch):
+    before, put = signal.getsignal(signal.SIGINT), signal.signal
+
+    def put_and_send(number, handler):
+        put(number, handler)
+        if number == signal.SIGINT and handler is not before:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(signal, "signal", put_and_send)
+    with interruption.noted() as signals:
+        assert signals == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is before     # the next acts as ever
 
 
 def test_what_diverged_is_not_saved_on_a_signal():
