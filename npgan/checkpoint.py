@@ -124,8 +124,8 @@ class Saving:
             train.checkpoint = str(self.path)
 
     def is_time(self, train):
-        """Whether to save now."""
-        return train.epoch % self.every == 0 or train.stop
+        """Whether to save now; the last epoch of the training is a time, too."""
+        return train.epoch % self.every == 0 or train.stop or train.epoch == train.max_epochs
 
 
 class MonitorBasedSaveBest(Saving):

@@ -4,7 +4,7 @@ import time
 from npgan.backend import check_stream, xp
 from npgan.datasets import Dataset
 from npgan.interruption import SIGNALS, TrainingStopped, noted
-from npgan.layer import positive_ints
+from npgan.layer import margin, positive_ints
 from npgan.layers import Sigmoid
 
 
@@ -48,6 +48,10 @@ class Train:
         What the updates of the latest epoch took.
     stop : bool
         An extension sets it True to end training after the epoch.
+    max_epochs : int or None
+        What `main_loop` was told; None before.
+    begun : bool
+        Whether `main_loop` has done what comes before training; what goes on from an update needs none of it.
     rest : array of int or None
         The rows that are left of an epoch in its midst, in their order; None between epochs.
     checkpoint : str or None
@@ -78,7 +82,7 @@ class Train:
         self.step, self.dataset, self.batch_size, self.rng = step, dataset, batch_size, rng
         self.extensions = list(extensions)
         self.epoch, self.updates, self.seconds, self.stop, self.checkpoint = 0, 0, 0., False, None
-        self.rest, self.signals = None, []
+        self.rest, self.signals, self.max_epochs, self.begun = None, [], None, False
 
     def main_loop(self, max_epochs):
         """
@@ -86,6 +90,7 @@ class Train:
 
         An OSError, of a full disk say, is told with the last good checkpoint.
         """
+        self.max_epochs = margin("max_epochs", max_epochs)
         try:
             with noted(any(hasattr(extension, "on_signal") for extension in self.extensions)) as self.signals:
                 self.play(max_epochs)
@@ -95,10 +100,11 @@ class Train:
 
     def play(self, max_epochs):
         """What `main_loop` does, up to `max_epochs`."""
-        if self.updates == 0:
+        if not (self.begun or self.updates):
             for player in (self.step.pair.generator, self.step.pair.discriminator):
                 player.enforce_norm_limits()
             self.check_finite()
+            self.begun = True
             self.tell("on_monitor")
         while self.epoch < max_epochs and not self.stop:
             start = time.perf_counter()

@@ -76,6 +76,50 @@ def test_main_loop_goes_on_where_it_was_and_stops_when_an_extension_says_so():
     assert train.epoch == 3
 
 
+class Interrupt:
+    """Sends this process SIGINT before training, once."""
+
+    sent = False
+
+    def on_monitor(self, train):
+        if not self.sent:
+            self.sent = True
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("way", ["no epoch", "a signal", "a checkpoint"])
+def test_what_comes_before_training_comes_once(way, tmp_path):
+    def run(*extensions):
+        train = small_train(extensions=[diary := Diary(), *extensions, checkpoint.Saving(tmp_path / "run.npz")])
+        train.extensions.insert(0, MomentumAdjustor([train.step.rule_G], .7, start=1, saturate=9))
+        return train, diary
+
+    whole, _ = run()
+    whole.main_loop(2)
+    train, diary = run(*[Interrupt()] * (way == "a signal"))
+    if way == "no epoch":
+        train.main_loop(0)
+    elif way == "a signal":
+        with pytest.raises(TrainingStopped, match="after epoch 0, update 0; no checkpoint was saved"):
+            train.main_loop(2)
+    else:
+        run()[0].main_loop(1)
+        checkpoint.restore(tmp_path / "run.npz", train)
+    train.main_loop(2)
+    assert diary.events.count("monitor 0") == (way != "a checkpoint")
+    assert train.step.rule_G.momentum == whole.step.rule_G.momentum
+    if way != "a checkpoint" or backend.xp.module is np:        # CuPy's streams go on elsewhere
+        assert_array_equal(to_numpy(train.step.pair.generator.theta), to_numpy(whole.step.pair.generator.theta))
+
+
+@pytest.mark.parametrize("max_epochs", [None, -1, 2.5, "3"])
+def test_epochs_are_whole_numbers(max_epochs):
+    train = small_train(extensions=[diary := Diary()])
+    with pytest.raises(ValueError, match=f"max_epochs must be a whole number >= 0, got {max_epochs!r}"):
+        train.main_loop(max_epochs)
+    assert not diary.events
+
+
 @pytest.mark.parametrize("steps", [SimultaneousSteps, SeparateSteps])
 def test_the_same_seed_gives_the_same_bits_whatever_is_monitored(steps):
     def theta(seed, *extensions):
