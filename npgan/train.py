@@ -1,15 +1,28 @@
 """The training loop: epochs of minibatches, and everything that happens between them."""
 import time
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 
 from npgan.backend import check_stream, xp
 from npgan.datasets import Dataset
 from npgan.interruption import SIGNALS, TrainingStopped, noted
 from npgan.layer import margin, positive_ints
 from npgan.layers import Sigmoid
+from npgan.run_state import stateful
 
 
 class TrainingDiverged(RuntimeError):
     """A parameter is no longer finite; the message names it, the epoch, the update and the last good checkpoint."""
+
+
+def check_finite(whose, net, told):
+    """Raise `TrainingDiverged` if a parameter of `net` is not finite: `whose` it is, its name, what is `told`."""
+    if not xp.isfinite(net.theta).all():
+        found = (f"{layer_name}.{name}" for layer_name, layer in net.named_layers
+                 for name, param in zip(layer.param_names, layer.params) if not xp.isfinite(param).all())
+        name = next(found, "theta")                             # a net within the net keeps its names to itself
+        raise TrainingDiverged(f"{whose} {name} is not finite {told}")
 
 
 class Train:
@@ -20,7 +33,7 @@ class Train:
     order of the data, each followed by the extensions' `on_update`, and then their `on_monitor`.
 
     On a GPU a step, its rows and the schedules and averages after it move nothing between host and device; an epoch
-    makes 1 transfer to the device and 2 to the host, the order of the rows and whether each player is still finite.
+    makes 1 transfer to the device and 1 to the host, the order of the rows and whether all is still finite.
 
     SIGINT or SIGTERM ends the training after the update under way, if an extension has ``on_signal(train)``, such as
     `Saving`: that is called, and `TrainingStopped` says where the run was saved.  A second signal ends the process.
@@ -63,6 +76,8 @@ class Train:
     state_names = "epoch", "updates", "seconds", "rest"
 
     def __init__(self, step, dataset, batch_size, rng, extensions=()):
+        if not hasattr(step, "pair"):
+            raise TypeError(f"step must hold a pair and its rules, as SimultaneousSteps does, got {step!r}")
         G = step.pair.generator
         positive_ints(batch_size=batch_size)
         if not isinstance(dataset, Dataset):
@@ -76,6 +91,8 @@ class Train:
             raise ValueError("a generator that ends in sigmoids makes numbers in [0, 1], "
                              f"the data are in [{low:g}, {high:g}]; rescale them, or end the generator in Linear")
         check_stream(rng)
+        if not isinstance(extensions, Sequence):
+            raise TypeError(f"extensions must be a list of them, got a {type(extensions).__name__}; put it in [...]")
         for extension in extensions:
             if not (hasattr(extension, "on_update") or hasattr(extension, "on_monitor")):
                 raise TypeError(f"an extension has a method on_update or on_monitor, {extension!r} has neither")
@@ -145,14 +162,23 @@ class Train:
         return f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was saved"
 
     def check_finite(self):
-        """Raise `TrainingDiverged` if a parameter of either player is NaN or infinite."""
-        for player, net in (("G", self.step.pair.generator.mlp), ("D", self.step.pair.discriminator)):
-            if xp.isfinite(net.theta).all():
-                continue
-            found = (f"{layer_name}.{name}" for layer_name, layer in net.named_layers
-                     for name, param in zip(layer.param_names, layer.params) if not xp.isfinite(param).all())
-            name = next(found, "theta")                         # a net within the net keeps its names to itself
-            cure = ("a smaller learning rate is the usual cure" if xp.isfinite(self.dataset.X).all() else
-                    "the data are no longer finite either")
-            raise TrainingDiverged(f"{player}'s {name} is not finite after epoch {self.epoch}, update {self.updates}; "
-                                   f"{self.last_good()}; {cure}")
+        """Raise `TrainingDiverged` if a parameter, or a number in another array of the state, is NaN or infinite."""
+        G, D, state = self.step.pair.generator, self.step.pair.discriminator, list(self.state_arrays())
+        if reduce(and_, (xp.isfinite(array).all() for array in (G.theta, D.theta, *(array for _, array in state)))):
+            return
+        cure = ("a smaller learning rate is the usual cure" if xp.isfinite(self.dataset.X).all() else
+                "the data are no longer finite either")
+        told = f"after epoch {self.epoch}, update {self.updates}; {self.last_good()}; {cure}"
+        check_finite("G's", G.mlp, told)
+        check_finite("D's", D, told)
+        what = next(what for what, array in state if not xp.isfinite(array).all())
+        raise TrainingDiverged(f"{what} is not finite {told}")
+
+    def state_arrays(self):
+        """What a checkpoint keeps in arrays of floats beside theta, each after the words for it."""
+        for name, part in stateful(self).items():
+            whose = type(part).__name__ if name.startswith("extensions") else name
+            for attribute in part.state_names if type(part).__module__.startswith("npgan.") else ():
+                array = getattr(part, attribute)                # others than npgan's know their own state
+                if getattr(array, "ndim", 0) and array.dtype.kind == "f":
+                    yield f"{whose}'s {attribute}", array

@@ -14,7 +14,7 @@ from npgan.inference import InferenceBeside, Inferer, inference_step, reconstruc
 from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import LearningRule, Momentum
 from npgan.mlp import MLP
-from npgan.train import Train
+from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 
@@ -131,6 +131,19 @@ def test_another_inference_net_does_not_go_on(changes, message, tmp_path):
     game(tmp_path).main_loop(1)
     with pytest.raises(checkpoint.CheckpointError, match=message):
         checkpoint.restore(tmp_path / "run.npz", game(tmp_path, **changes))
+
+
+def test_an_E_that_diverges_beside_G_leaves_the_last_good_checkpoint(tmp_path):
+    game(tmp_path).main_loop(1)
+    train = game(tmp_path)
+    checkpoint.restore(tmp_path / "run.npz", train)
+    train.extensions[0].rule.learning_rate = 1e20
+    message = "InferenceBeside's theta is not finite after epoch 2, update 6; the last good checkpoint is .*run.npz; "
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        train.main_loop(9)
+    again = game(tmp_path)
+    checkpoint.restore(tmp_path / "run.npz", again)
+    assert again.epoch == 1
 
 
 def test_what_does_not_fit_is_refused():

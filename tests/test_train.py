@@ -53,7 +53,7 @@ def test_an_epoch_uses_every_row_once_and_keeps_the_short_last_batch():
     train = small_train()
     seen, step = [], train.step
     train.step = lambda x: (seen.append(to_numpy(x)), step(x))
-    train.step.pair = step.pair
+    vars(train.step).update(vars(step))
     train.main_loop(1)
     assert [len(x) for x in seen] == [10, 10, 5]
     rows = np.concatenate(seen)
@@ -192,6 +192,33 @@ def test_a_parameter_that_is_not_finite_is_named():
     message = "after epoch 1, update 3; the last good checkpoint is run.npz"
     with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
         train.main_loop(2)
+
+
+def test_whatever_a_checkpoint_keeps_must_be_finite():
+    train = small_train()
+    averages = [PolyakAverage(net, .9) for net in (train.step.pair.generator, train.step.pair.discriminator)]
+    train.extensions = [*averages, own := Own()]
+    own.best = xp.full(3, xp.nan)                               # others than npgan's know what their numbers mean
+    train.main_loop(1)
+    for average in reversed(averages):
+        average.theta[1] = xp.inf
+        message = "PolyakAverage's theta is not finite after epoch 2, update 6; no checkpoint"
+        with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+            train.main_loop(2)
+        train.epoch, train.updates = 1, 3
+        average.theta[1] = 0
+    train.step.rule_D.velocity[:] = xp.nan
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=r"[GD]'s \w+\.[Wb] is not finite"):
+        train.main_loop(2)                                      # of all that is spoiled a parameter is named
+
+
+class Own:
+    """An extension that is not npgan's, with a state."""
+
+    state_names = "best",
+
+    def on_monitor(self, train):
+        pass
 
 
 def test_data_that_became_infinite_are_named_with_the_parameter_that_shows_it():
@@ -354,6 +381,14 @@ def test_what_the_disk_refuses_is_told_with_the_last_good_checkpoint():
 def test_what_does_not_fit_is_refused_before_training(keywords, message):
     with pytest.raises(ValueError, match=message):
         small_train(**keywords)
+
+
+def test_what_is_no_step_or_no_list_is_refused():
+    step = small_train().step
+    with pytest.raises(TypeError, match="step must hold a pair and its rules, as SimultaneousSteps does, got None"):
+        Train(None, Dataset(DATA), 10, RandomStream(1))
+    with pytest.raises(TypeError, match=r"extensions must be a list of them, got a Diary; put it in \[...\]"):
+        Train(step, Dataset(DATA), 10, RandomStream(1), Diary())
 
 
 def test_a_linear_generator_takes_data_of_any_range():
