@@ -21,7 +21,7 @@ from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
-from npgan.train import Train
+from npgan.train import Train, check_finite
 
 DATASETS = {"mnist": mnist, "digits": digits}
 CLASSES = 10
@@ -112,11 +112,13 @@ def tells_z(G, chosen, infer_layer=None, stream=11):
 
 
 def train_inferer(E, chosen, step):
-    """Train the net of `E` by `step`, a function of E and of its rule, whose rate falls to 0."""
+    """Train the net of `E` by `step`, a function of E and of its rule, whose rate falls to 0; it must stay finite."""
     rule, num_updates = Momentum(chosen.numbers.learning_rate_E, init_momentum=.9), chosen.numbers.inference_updates
     for update in range(num_updates):
         rule.learning_rate = chosen.numbers.learning_rate_E * (1 - update / num_updates)
         step(E, rule)
+        if (num_updates - update) % 100 == 1:                   # after the last, too
+            check_finite("E's", E.net, f"after update {update + 1}; a smaller learning rate is the usual cure")
 
 
 def train_pair(pair, data, valid, chosen, order, extensions=(), rate=1.):

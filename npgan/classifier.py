@@ -17,6 +17,7 @@ from npgan.datasets import Dataset
 from npgan.layer import positive_ints
 from npgan.layers import Linear
 from npgan.mlp import MLP
+from npgan.train import check_finite
 
 
 def log_softmax(a):
@@ -50,7 +51,7 @@ def softmax_cross_entropy_grad(a, y):
 
 def thousands(x):
     """The rows `x` (n, d) by thousands, so that the outputs of a large set's layers need not all be in memory."""
-    return (x[start:start + 1000] for start in range(0, len(x), 1000))
+    return (x[start:start + 1000] for start in range(0, max(1, len(x)), 1000))     # a net refuses what has no rows
 
 
 def predict(net, x):
@@ -60,6 +61,8 @@ def predict(net, x):
 
 def error(net, dataset):
     """The part of a labelled `dataset` that the classifier `net` gets wrong, in [0, 1]."""
+    if dataset.y is None:
+        raise ValueError(f"an error is counted on labelled rows, but {dataset.name} has no y; give it: Dataset(X, y)")
     return float(np.mean(predict(net, dataset.X) != dataset.y))
 
 
@@ -78,16 +81,23 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
         Draws the order of the rows.
     on_epoch : function of the number of epochs done, optional
         Called after each.
+
+    Raises
+    ------
+    TrainingDiverged
+        If after an epoch a parameter is NaN or infinite.
     """
     positive_ints(batch_size=batch_size, num_epochs=num_epochs)
     check_stream(rng)
-    if y.shape != (len(X), net.dim):
-        raise ValueError(f"y must have a row of {net.dim} numbers for each of the {len(X)} rows of X, got {y.shape}")
+    got = getattr(y, "shape", f"a {type(y).__name__}; npgan.conditional.one_hot makes an array of classes")
+    if got != (len(X), net.dim):
+        raise ValueError(f"y must have a row of {net.dim} numbers for each of the {len(X)} rows of X, got {got}")
     rows = Dataset(xp.concatenate([X, y], axis=1), name="rows and classes")
     for epoch in range(1, num_epochs + 1):
         for both in rows.minibatches(min(batch_size, len(X)), rng):
             x, target = xp.ascontiguousarray(both[:, :net.nvis]), both[:, net.nvis:]
             rule.descend(net, softmax_cross_entropy_grad(net.dropout_fprop(x), target))
+        check_finite("the classifier's", net, f"after epoch {epoch}; a smaller learning rate is the usual cure")
         if on_epoch:
             on_epoch(epoch)
 

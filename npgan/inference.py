@@ -8,9 +8,11 @@ of its goes into G.  As a layer l of G may be easier to tell from x than z, E ca
 
 Data are near to samples, not among them.  So that E is right there too, it may be shown G(z) + N(0, tau^2) in training.
 """
+from npgan.adversarial import Generator
 from npgan.backend import aside, check_stream
 from npgan.costs import squared_error_grad
 from npgan.layer import positive_ints
+from npgan.mlp import MLP
 
 
 class Inferer:
@@ -37,6 +39,10 @@ class Inferer:
             raise ValueError(f"tau must be a number >= 0, got {tau}")
         if tau:
             check_stream(rng)
+        if not isinstance(net, MLP):
+            raise TypeError(f"net must be an MLP, got {net!r}; wrap layers in MLP([...])")
+        if not isinstance(generator, Generator):
+            raise TypeError(f"generator must be a Generator, got {generator!r}")
         G = generator.mlp
         if generator.nz != G.nvis:
             raise ValueError(f"an inference net is for a G that takes z alone, got {generator!r}")
@@ -78,6 +84,8 @@ class Inferer:
 def inference_step(inferer, rule, m):
     """
     One step of E down the gradient of C: `rule` moves the `inferer`'s net by `m` samples of G, which stays as it is.
+
+    Whether E is still finite it leaves to the caller to ask, every so many steps, by `npgan.train.check_finite`.
     """
     positive_ints(m=m)
     G = inferer.generator
@@ -92,7 +100,7 @@ def reconstruction_step(inferer, rule, x):
     One step of E down the gradient of mean ||G(E(x)) - x||^2, which comes to E through G held fixed.
 
     Where C asks for each coordinate of z alike, this asks for those that show.  `rule` moves the `inferer`'s net; `x`
-    (m, d) may be samples or data.
+    (m, d) may be samples or data.  It asks as little as `inference_step` whether E is still finite.
     """
     dh = squared_error_grad(inferer.generate(inferer.training_fprop(x)), x)
     for layer in reversed(inferer.above):

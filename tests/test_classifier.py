@@ -25,6 +25,7 @@ from npgan.datasets import Dataset
 from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
+from npgan.train import TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 
@@ -113,3 +114,21 @@ def test_classes_that_do_not_fit_the_net_are_refused():
     net = MLP([Linear(2, 3, 1., RandomStream(0))])
     with pytest.raises(ValueError, match=r"y must have a row of 3 numbers for each of the 4 rows of X, got \(4, 2\)"):
         train_classifier(net, asarray(np.ones((4, 2))), asarray(np.ones((4, 2))), Momentum(.1), 2, 1, RandomStream(0))
+    with pytest.raises(ValueError, match="of the 4 rows of X, got a list; npgan.conditional.one_hot makes an array"):
+        train_classifier(net, asarray(np.ones((4, 2))), [0, 1, 2, 0], Momentum(.1), 2, 1, RandomStream(0))
+
+
+def test_a_classifier_that_diverges_is_told():
+    X, y = two_clouds(40)
+    net = MLP([Linear(3, 4, 1., RandomStream(0)), Linear(4, 2, 1., RandomStream(1))])
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match="the classifier's h0.W is not finite after ep"
+                                                                          "och 1; a smaller learning rate"):
+        train_classifier(net, X, one_hot(y, 2), Momentum(1e30), 10, 5, RandomStream(2))
+
+
+def test_what_cannot_be_judged_is_refused():
+    net, X = MLP([Linear(3, 2, 1., RandomStream(0))]), asarray(np.ones((4, 3)))
+    with pytest.raises(ValueError, match="an error is counted on labelled rows, but rows has no y; give it: Dataset"):
+        error(net, Dataset(X, name="rows"))
+    with pytest.raises(ValueError, match=r"takes one or more rows of 3 numbers, shape \(m, 3\), got shape \(0, 3\)"):
+        predict(net, X[:0])

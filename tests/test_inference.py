@@ -148,6 +148,10 @@ def test_an_E_that_diverges_beside_G_leaves_the_last_good_checkpoint(tmp_path):
 
 def test_what_does_not_fit_is_refused():
     rng, G = RandomStream(0), small_pair(RandomStream(1)).generator
+    with pytest.raises(TypeError, match=r"net must be an MLP, got None; wrap layers in MLP\(\[...\]\)"):
+        Inferer(None, G)
+    with pytest.raises(TypeError, match="generator must be a Generator, got None"):
+        Inferer(MLP([Linear(4, 3, 1., rng)]), None)
     with pytest.raises(ValueError, match="from a sample of 4 numbers to z of 3, got one from 4 to 2"):
         Inferer(MLP([Linear(4, 2, 1., rng)]), G)
     with pytest.raises(ValueError, match="from a sample of 4 numbers to h0 of 5, got one from 4 to 3"):

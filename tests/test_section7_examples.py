@@ -1,9 +1,10 @@
 """Section 7's scripts, run as a user runs them: briefly, on the digits that come with npgan."""
+import os
 import re
 
 import pytest
 from matplotlib.image import imread
-from test_examples import run
+from test_examples import ROOT, run
 
 
 @pytest.mark.parametrize("script, more", [("conditional.py", []), ("completion.py", ["--masks", "right_half"]),
@@ -39,3 +40,19 @@ def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, script, arguments, me
     done = run(script, *arguments, cwd=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert message in done.stderr.strip().splitlines()[-1]
+
+
+def test_an_E_that_diverges_is_told(tmp_path):
+    (tmp_path / "diverging.py").write_text("""if True:
+        from types import SimpleNamespace as Some
+        from section7 import MLP, Generator, Inferer, Linear, RandomStream, train_inferer
+        from npgan.inference import inference_step
+
+        rng = RandomStream(1)
+        E = Inferer(MLP([Linear(3, 2, 1., rng)]), Generator(MLP([Linear(2, 3, 1., rng)]), rng=rng))
+        chosen = Some(numbers=Some(learning_rate_E=1e20, inference_updates=150))
+        train_inferer(E, chosen, lambda E, rule: inference_step(E, rule, 5))
+        """)
+    done = run(tmp_path / "diverging.py", cwd=tmp_path, PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'examples'}")
+    assert done.returncode == 2
+    assert "error: E's y.W is not finite after update 50; a smaller learning rate" in done.stderr.splitlines()[-1]
