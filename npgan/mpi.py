@@ -13,6 +13,7 @@ rounding, that one process has.  The messages are a net's gradient, once for eac
 The ranks compute on NumPy, each with ``OPENBLAS_NUM_THREADS`` threads.  mpi4py is imported by `start`, not before.
 """
 import os
+import signal
 import sys
 import time
 from functools import partial
@@ -23,6 +24,7 @@ from npgan import backend, parzen
 from npgan.archive import digest
 from npgan.backend import to_numpy, xp
 from npgan.coordination import CoordinatedSteps
+from npgan.interruption import SIGNALS
 from npgan.monitor import LogLikelihood
 
 DRAWS = "uniform", "normal", "mask"                     # of a RandomStream; the last argument is the shape
@@ -32,7 +34,8 @@ def start():
     """
     The ranks of this program, MPI's COMM_WORLD; from here on only rank 0 prints, and an error of one ends all ranks.
 
-    Without that the others would wait for its gradient, for ever.
+    Without that the others would wait for its gradient, for ever.  SIGINT and SIGTERM, which mpiexec hands to all, are
+    obeyed by rank 0 alone, which saves before it ends them.
 
     Raises
     ------
@@ -49,7 +52,8 @@ def start():
     comm, hook = MPI.COMM_WORLD, sys.excepthook
 
     def end_all(kind, error, trace):
-        print(f"rank {comm.rank} of {comm.size} fails, which ends the run:", file=sys.stderr)
+        what = "stops" if issubclass(kind, KeyboardInterrupt) else "fails"
+        print(f"rank {comm.rank} of {comm.size} {what}, which ends the run:", file=sys.stderr)
         try:
             hook(kind, error, trace)
         finally:                                        # even if the hook exits
@@ -60,6 +64,8 @@ def start():
     sys.excepthook = end_all
     if comm.rank:
         sys.stdout = open(os.devnull, "w")
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
     return comm
 
 

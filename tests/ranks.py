@@ -62,13 +62,17 @@ def log_likelihoods(comm=None):
 
 
 class Failing:
-    """An extension with which rank 1 fails in the third epoch."""
+    """An extension with which rank 1 fails in the third epoch, or all ranks are told to stop, one after the other."""
 
     def __init__(self, comm, way):
         self.comm, self.way = comm, way
 
     def on_update(self, train):
         """Fail in the `way`."""
+        if self.way == "stopped":
+            if train.updates == (12 if self.comm.rank == 0 else 7):
+                os.kill(os.getpid(), signal.SIGTERM)
+            return
         if self.comm.rank == 1 and train.updates == 12:
             if self.way == "error":
                 raise ValueError("no more")
@@ -87,7 +91,7 @@ def failing(way, folder, comm):
 if __name__ == "__main__":
     what, folder = sys.argv[1], Path(sys.argv[2])
     comm = mpi.start()
-    if what in ("error", "killed", "apart"):
+    if what in ("error", "killed", "apart", "stopped"):
         failing(what, folder, comm)
     for name in what.split(","):
         found = log_likelihoods(comm) if name == "parzen" else trained(name, comm)

@@ -85,6 +85,16 @@ def test_a_rank_that_fails_ends_the_run_and_leaves_the_checkpoint(way, says, tmp
 
 
 @with_mpi
+def test_all_ranks_go_on_until_rank_0_has_saved(tmp_path, float64):
+    done = mpiexec(2, TESTS / "ranks.py", "stopped", tmp_path, cwd=tmp_path)
+    assert done.returncode != 0 and "rank 0 of 2 stops, which ends the run:" in done.stderr
+    assert "stopped by SIGTERM after epoch 2, update 12; the last good checkpoint is" in done.stderr
+    train = ranks.game("simultaneous", tmp_path / "run.npz")
+    checkpoint.restore(tmp_path / "run.npz", train)
+    assert train.updates == 12
+
+
+@with_mpi
 def test_mnist_on_two_ranks(tmp_path):
     """Nets of the authors' size, two updates; rank 0 alone writes and prints, and one process can go on from there."""
     fewer_samples = "from npgan.monitor import LogLikelihood; LogLikelihood.__init__.__defaults__ = None, 1500, 1\n"
