@@ -34,14 +34,19 @@ def tell_in_one_line(kind, error, trace):
 
 
 def told_to_stop(error):
-    """What to say of a KeyboardInterrupt: what the training that it ended said, and how to go on with that."""
+    """What to say of a KeyboardInterrupt: how far the training was and what it saved, and how to go on with that."""
+    told = str(error)
     if not hasattr(error, "signal"):
-        return "stopped by hand"
-    if "no checkpoint" in str(error):
-        return str(error)
-    return f"{error}; go on with: {shlex.join(['python', *dict.fromkeys([*sys.argv, '--resume'])])}"
+        told = " after the training, whose checkpoint is ".join(["stopped by hand", *done])
+    if "checkpoint is" not in told:
+        return told
+    MPI = sys.modules.get("mpi4py.MPI")
+    ranks = ["mpiexec", "-n", str(MPI.COMM_WORLD.size)] if MPI else []
+    resume = ["--resume"] if "--resume" not in sys.argv else []
+    return f"{told}; go on with: {shlex.join([*ranks, 'python', *sys.argv, *resume])}"
 
 
+done = []                                   # the checkpoint of a training that is over, while the script goes on
 sys.excepthook = tell_in_one_line           # before npgan is imported, which may find its backend missing
 
 from npgan import backend
@@ -143,12 +148,15 @@ class Progress:
         if self.start is None:
             self.start, self.first = time.monotonic(), train.updates
             self.shown = self.start if self.terminal else -self.every
+            done.clear()
 
     def on_monitor(self, train):
         """Close the line after training."""
         self.begin(train)
         if train.epoch >= self.max_epochs or train.stop:
             self.show(train)
+            if train.checkpoint:
+                done.append(train.checkpoint)
             if self.terminal:
                 print(file=sys.stderr)
 

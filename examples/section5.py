@@ -106,7 +106,7 @@ class Panel:
             viewer.save(self.path, viewer.nearest_sheet(self.samples(), game.dataset.X, game.dataset.shape))
 
 
-def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, resume=None):
+def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, resume=None, earlier=None):
     """
     The authors' training, the same for CIFAR-10 and TFD but for the batches and the learning rates.
 
@@ -123,6 +123,8 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
         From `training_options`.
     save_path, max_epochs, resume
         In place of those in `chosen`.
+    earlier : str, optional
+        The checkpoint that an error names, and --resume goes on from, while there is none at `save_path`.
 
     Returns
     -------
@@ -141,6 +143,7 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
         panel,
         checkpoint.Saving(save_path),
         Progress(max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples"})])
+    game.checkpoint = earlier
     announce(f"{train.name}: {len(train.X):,} pictures, {-(-len(train) // chosen.batch_size):,} updates an epoch; "
              f"G has {pair.generator.theta.size:,} parameters, D {pair.discriminator.theta.size:,}", train)
     if chosen.resume if resume is None else resume:

@@ -109,7 +109,7 @@ G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G, *
                    Sigmoid(nvis=h, dim=100, irange=.05 * wider, rng=weights_G, init_bias=-2., **limit),
                    *G.mlp.layers]), noise="gaussian", rng=noise)
 panel = play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
-             resume=in_second)
+             resume=in_second, earlier=pretrained)
 
 # %%
 # Are the samples copies?

@@ -107,8 +107,9 @@ def test_tfd_trains_in_two_stages_and_goes_on_in_either(do, data, tmp_path):
     assert "tfd unlabeled, 7 times (unofficial): 30 pictures, 3 updates an epoch" in told
     assert all(f"wrote whole{stage}.npz and whole{stage}.png after 6 updates in 2 epochs ({caveat})" in told
                for stage in ("_pretrained", ""))
-    do("tfd", *few, "--pretrain_epochs", 1, "--max_epochs", 1)
-    os.remove(tmp_path / "tfd.npz")                             # as if stopped within the first stage
+    os.mkdir(tmp_path / "tfd.png")                              # the second stage cannot draw, before it saves
+    assert "the last good checkpoint is tfd_pretrained.npz" in do("tfd", *few, "--pretrain_epochs", 1, status=2)
+    os.rmdir(tmp_path / "tfd.png")
     assert do("tfd", *few, "--pretrain_epochs", 2, "--max_epochs", 1, "--resume").count("going on after epoch 1") == 1
     resumed = do("tfd", *few, "--max_epochs", 2, "--resume")
     assert "pretrained" not in resumed and resumed.splitlines()[-12:] == told.splitlines()[-12:]
