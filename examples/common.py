@@ -89,13 +89,15 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     if save_path is not None:                                   # found out now, not after the training
         ending = os.path.splitext(save_path)[1]
         endings = PICTURES if ending in PICTURES else (ending,)
-        if not chosen.save_path.endswith(endings):
+        if os.path.splitext(chosen.save_path)[1] not in endings:
             parser.error(f"--save_path must end in {' or '.join(endings)}, got {chosen.save_path!r}")
     return chosen
 
 
 def new_file(path):
-    """For argparse: a path in a folder that can be written to, which only trying shows."""
+    """For argparse: a path, of no folder but in one that can be written to, which only trying shows."""
+    if os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"{path} is a folder: give the path of a file")
     folder = os.path.dirname(os.path.abspath(path))
     try:
         tempfile.TemporaryFile(dir=folder).close()
