@@ -10,8 +10,9 @@ part of a digit, and the mask that says which, and makes the rest, differently f
 Reads MNIST where it is found, otherwise the digits that come with npgan, and writes ``completion.png``;
 ``completion.npz`` beside it is a checkpoint.  ``--masks right_half`` trains on the authors' inpainting alone.
 """
-import numpy as np
 from section7 import judge, load, section7_options, streams, train_pair
+
+import numpy as np
 
 from npgan import viewer
 from npgan.adversarial import AdversaryPair

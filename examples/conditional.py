@@ -9,8 +9,9 @@ digit's class, and G learns to write the digit that it is asked for.
 Reads MNIST where it is found, otherwise the digits that come with npgan, and writes ``conditional.png``, one class a
 row; ``conditional.npz`` beside it is a checkpoint.
 """
-import numpy as np
 from section7 import CLASSES, judge, load, section7_options, streams, train_pair
+
+import numpy as np
 
 from npgan import backend, parzen, viewer
 from npgan.adversarial import AdversaryPair

@@ -16,8 +16,9 @@ import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
-import numpy as np
 from common import options, positive_int
+
+import numpy as np
 from matplotlib.figure import Figure
 
 from npgan import backend, parzen, viewer

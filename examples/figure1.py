@@ -17,8 +17,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as 
 
 from typing import NamedTuple
 
-import numpy as np
 from common import options, positive_int
+
+import numpy as np
 from matplotlib.figure import Figure
 from toy import BLACK, BLUE, GREEN, ORANGE, Game, Gaussians, Grid, Keys, film, open_window, optimum, ticks
 

@@ -14,8 +14,9 @@ import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
-import numpy as np
 from common import options, positive_int
+
+import numpy as np
 from matplotlib.figure import Figure
 from toy import BLACK, BLUE, GREEN, ORANGE, Game, Gaussians, Grid, Keys, film, open_window, ticks
 

@@ -13,9 +13,10 @@ it.
 Reads MNIST and the generator that comes with npgan where these are found, otherwise trains on the digits that come with
 npgan; writes ``inference.png``.
 """
-import numpy as np
 from common import generator_file
 from section7 import load, plain_pair, section7_options, tells_z, train_inferer, train_pair
+
+import numpy as np
 
 from npgan import checkpoint, viewer
 from npgan.backend import RandomStream, to_numpy, xp

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from common import Progress, options, positive_int
+
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 from matplotlib.image import imread

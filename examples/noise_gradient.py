@@ -13,8 +13,9 @@ samples of the noise are held against it, with their error bars.
 
 Writes ``noise_gradient.png``.
 """
-import numpy as np
 from common import options
+
+import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import norm
 

@@ -13,8 +13,9 @@ what is asked for.
 import json
 import os
 
-import numpy as np
 from common import CHECKPOINT, generator_file, new_file, options, positive_int
+
+import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from npgan import backend, checkpoint, parzen

@@ -13,8 +13,9 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
-import numpy as np
 from common import Progress, options
+
+import numpy as np
 from matplotlib.figure import Figure
 
 from npgan import viewer

@@ -14,10 +14,11 @@ that was never trained; a net of D's shape that sees the labelled digits alone, 
 Reads MNIST where it is found, otherwise the digits that come with npgan, and, if it is named, a checkpoint of
 ``mnist.py`` in place of training; writes ``semi_supervised.png``.
 """
-import numpy as np
 from common import positive_int
-from matplotlib.figure import Figure
 from section7 import CLASSES, classifier_net, load, plain_pair, section7_options, tells_z, train_inferer, train_pair
+
+import numpy as np
+from matplotlib.figure import Figure
 
 from npgan import checkpoint, viewer
 from npgan.backend import RandomStream, xp

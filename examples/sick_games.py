@@ -13,6 +13,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
 from common import Progress, options
+
 from matplotlib.figure import Figure
 
 from npgan import viewer

@@ -13,9 +13,10 @@ training faces as in Figure 2b; prints the log-likelihood, and how near samples 
 """
 import os
 
-import numpy as np
 from common import positive_int
 from section5 import announce, play, training_options, units
+
+import numpy as np
 
 from npgan import parzen, viewer
 from npgan.adversarial import AdversaryPair, Generator

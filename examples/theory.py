@@ -8,8 +8,9 @@ players are tables, with an entry for each cell of a line, so nothing stands bet
 
 Writes ``theory.png``.
 """
-import numpy as np
 from common import options
+
+import numpy as np
 from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.special import entr, rel_entr, xlogy

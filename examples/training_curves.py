@@ -13,6 +13,7 @@ Reads one to four checkpoints of ``mnist.py``, writes ``training_curves.png``.
 from pathlib import Path
 
 from common import options
+
 from matplotlib.figure import Figure
 
 from npgan import checkpoint, viewer

@@ -152,6 +152,43 @@ def test_a_missing_npgan_says_how_to_install_it(tmp_path, monkeypatch):
     assert done.returncode == 2 and "python -m pip install ." in done.stderr
 
 
+SHARED = "common.py", "section5.py", "section7.py", "toy.py"           # by other scripts
+
+
+@pytest.mark.parametrize("script", sorted({path.name for path in (ROOT / "examples").glob("*.py")} - set(SHARED)))
+def test_a_missing_numpy_says_how_to_install_it(tmp_path, script):
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError('No module named numpy', name='numpy')")
+    done = run(script, cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    told, = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and told.endswith("No module named numpy; install it with: python -m pip install .")
+
+
+def test_who_stops_a_training_is_told_the_command_that_goes_on(tmp_path):
+    (tmp_path / "stopped.py").write_text(
+        "import common\nfrom npgan.interruption import TrainingStopped\n"
+        "raise TrainingStopped('stopped by SIGINT; the last good checkpoint is a.npz', 2)\n")
+    options = "--learning_rate .5 --init_momentum .5 --max_epochs 10 --seed 10"
+    for more, resume in (("", " --resume"), (" --resume", "")):
+        done = run(tmp_path / "stopped.py", *(options + more).split(), cwd=tmp_path, NPGAN_BACKEND="",
+                   PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'examples'}")
+        assert done.returncode == 130
+        assert done.stderr == ("\nstopped by SIGINT; the last good checkpoint is a.npz; go on with: python "
+                               f"{tmp_path / 'stopped.py'} {options}{more}{resume}\n")
+
+
+def test_who_stops_a_script_after_its_training_is_told_where_that_is(tmp_path):
+    (tmp_path / "judging.py").write_text(
+        "import common\nfrom types import SimpleNamespace as Some\n"
+        "train = Some(epoch=1, updates=1, stop=False, checkpoint='a.npz', dataset=[0], batch_size=1,\n"
+        "             step=Some(rule_G=Some(learning_rate=1)))\n"
+        "common.Progress(1).on_monitor(train)\nraise KeyboardInterrupt\n")
+    done = run(tmp_path / "judging.py", cwd=tmp_path, NPGAN_BACKEND="",
+               PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'examples'}")
+    assert done.returncode == 130
+    assert done.stderr.endswith("\nstopped by hand after the training, whose checkpoint is a.npz; go on with: python "
+                                f"{tmp_path / 'judging.py'} --resume\n")
+
+
 def test_every_script_says_what_it_does():
     for script in (ROOT / "examples").glob("*.py"):
         told = ast.get_docstring(ast.parse(script.read_text()))

@@ -19,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import common
+
 from grading import EXERCISES
 from grading.grader import Verdict, grade
 from grading.written import HELD_UP, RIGHT, STOPPED, WRONG, Trouble, Written, derivation, source

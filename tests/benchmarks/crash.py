@@ -398,6 +398,7 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_DFL)                    # the shell has it ignored by what it puts behind
 
     import common  # noqa: F401  its hook, and what the script needs, are loaded once for all forks
+
     import matplotlib.backends.backend_agg  # noqa: F401
 
     from npgan import checkpoint, initialisation, monitor, parzen, viewer  # noqa: F401
