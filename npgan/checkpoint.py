@@ -93,7 +93,7 @@ class Saving:
     path : path
         Replaced each time.
     every : int
-        Epochs from one time to the next; an extension that stops the training is a time, too.
+        Epochs from one time to the next; the last epoch is a time, too, whoever ends the training.
     """
 
     def __init__(self, path, every=1):

@@ -13,7 +13,7 @@ from itertools import permutations
 from npgan import backend
 from npgan.backend import blocks, xp
 from npgan.initialisation import initial_weights
-from npgan.layer import Layer, margin, numbers_in, positive_ints, whole_numbers
+from npgan.layer import Layer, natural, numbers_in, positive_ints, whole_numbers
 from npgan.layers import limit_columns
 from npgan.patches import MaxPool
 from npgan.spectra import choose_correlation
@@ -101,7 +101,7 @@ class MaxoutConv(_Kernels):
                  **initialisation):
         positive_ints(num_channels=num_channels, num_pieces=num_pieces)
         self.input_shape = whole_numbers("input_shape", input_shape, "rows", "columns", "channels")
-        self.num_channels, self.num_pieces, self.pad = num_channels, num_pieces, margin("pad", pad)
+        self.num_channels, self.num_pieces, self.pad = num_channels, num_pieces, natural("pad", pad)
         self.kernel_shape, self.kernel_stride, self.pool_shape, self.pool_stride = (
             whole_numbers(name, value, "rows", "columns") for name, value in (
                 ("kernel_shape", kernel_shape), ("kernel_stride", kernel_stride),
@@ -208,7 +208,7 @@ class Deconv(_Kernels):
         self.input_shape = whole_numbers("input_shape", input_shape, "rows", "columns", "channels")
         self.kernel_shape = whole_numbers("kernel_shape", kernel_shape, "rows", "columns")
         self.output_stride = whole_numbers("output_stride", output_stride, "rows", "columns")
-        self.num_channels, self.pad_out = num_channels, margin("pad_out", pad_out)
+        self.num_channels, self.pad_out = num_channels, natural("pad_out", pad_out)
         sides = [t * (n - 1) + k - 2 * pad_out
                  for n, t, k in zip(self.input_shape, self.output_stride, self.kernel_shape)]
         if min(sides) < 1:

@@ -8,7 +8,7 @@ code has tried many, none of them in the five models; here each is an option of 
 from npgan.adversarial import discriminator_step, generator_step, on_top
 from npgan.backend import xp
 from npgan.costs import CrossEntropy, NonSaturating, Thresholded
-from npgan.layer import margin, positive_ints
+from npgan.layer import natural, positive_ints
 
 
 class CoordinatedSteps:
@@ -181,7 +181,7 @@ class ActivateGenerator:
     state_names = ()                        # none, but a checkpoint of another run than this is to be told apart
 
     def __init__(self, active_after, value=True):
-        self.active_after, self.value = margin("active_after", active_after), bool(value)
+        self.active_after, self.value = natural("active_after", active_after), bool(value)
 
     def on_monitor(self, train):
         """Set the switch, if it is time to."""

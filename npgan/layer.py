@@ -170,11 +170,11 @@ def number(name, value):
     return value
 
 
-def margin(name, width):
-    """The `width` of margins, a whole number >= 0, which the argument `name` gives."""
-    if not isinstance(width, Integral) or width < 0:
-        raise ValueError(f"{name} must be a whole number >= 0, got {width!r}")
-    return width
+def natural(name, value):
+    """The `value` of the argument `name`, a whole number >= 0."""
+    if not isinstance(value, Integral) or value < 0:
+        raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
+    return value
 
 
 def numbers_in(shape):

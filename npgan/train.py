@@ -7,7 +7,7 @@ from operator import and_
 from npgan.backend import check_stream, xp
 from npgan.datasets import Dataset
 from npgan.interruption import SIGNALS, TrainingStopped, noted
-from npgan.layer import margin, positive_ints
+from npgan.layer import natural, positive_ints
 from npgan.layers import Sigmoid
 from npgan.run_state import stateful
 
@@ -107,7 +107,7 @@ class Train:
 
         An OSError, of a full disk say, is told with the last good checkpoint.
         """
-        self.max_epochs = margin("max_epochs", max_epochs)
+        self.max_epochs = natural("max_epochs", max_epochs)
         try:
             with noted(any(hasattr(extension, "on_signal") for extension in self.extensions)) as self.signals:
                 self.play(max_epochs)
