@@ -2,6 +2,7 @@
 import gzip
 import hashlib
 import io
+import os
 import pickle
 import struct
 import tarfile
@@ -20,7 +21,7 @@ from numpy.testing import assert_array_equal
 
 from npgan import backend
 from npgan.backend import RandomStream, to_numpy
-from npgan.datasets import Dataset, digits, files, mnist
+from npgan.datasets import Dataset, digits, files, matlab, mnist
 from npgan.datasets.files import DataError
 
 PARTS = "train", "valid", "test"
@@ -246,15 +247,39 @@ def test_read_refuses_a_damaged_gz(damage, tmp_path):
         files.read(path, 256, hashlib.md5(whole).hexdigest())
 
 
-@pytest.mark.parametrize("name", ["none", "none.gz", "."])
+@pytest.mark.parametrize("name", ["none", "none.gz", ".", "pipe", "pipe.gz"])
 def test_read_refuses_what_is_no_file(name, tmp_path):
-    with pytest.raises(DataError, match="unreadable"):
-        files.read(tmp_path / name, 10)
+    if "pipe" in name:                                              # which, opened, would wait for someone who writes
+        getattr(os, "mkfifo", pytest.skip)(str(tmp_path / name))
+    for read in files.read, files.unpack, matlab.read, mnist.read_idx:
+        more = {files.read: (10,), files.unpack: ({"a": (10, None)},), matlab.read: (["a"], 10)}.get(read, ())
+        with pytest.raises(DataError, match="unreadable"):
+            read(tmp_path / name, *more)
+
+
+def test_a_gz_of_several_members_with_zeros_between_is_read(tmp_path):
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(b"first") + bytes(70_000) + gzip.compress(b"") + gzip.compress(b"second") + bytes(9))
+    assert files.read(path, 50_000) == b"firstsecond" == gzip.decompress(path.read_bytes())
+
+
+def test_a_gz_that_holds_next_to_nothing_is_refused_by_its_size_or_the_time_it_takes(tmp_path, monkeypatch):
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(b"") * 5000)
+    with pytest.raises(DataError, match="at most 1000 bytes, found more"):
+        files.read(path, 1000)
+    assert files.read(path, 10**6) == b""
+    asked = []
+    monkeypatch.setattr(files.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)      # .01 s a member
+    with pytest.raises(DataError, match="found unreadable data .takes more than 0.5 s to decompress; if it is right"):
+        files.read(path, 10**6)
+    assert len(asked) < 70
 
 
 def test_gzip_bomb_is_harmless(tmp_path):
     path = tmp_path / "bomb.gz"
-    path.write_bytes(gzip.compress(bytes(50_000_000), 1))
+    path.write_bytes(gzip.compress(bytes(10_000_000)))
+    assert path.stat().st_size < files.GROWTH                       # which is not refused for that
     tracemalloc.start()
     with pytest.raises(DataError, match="at most 1000 bytes, found more"):
         files.read(path, 1000)
@@ -353,7 +378,7 @@ def in_a_circle():
 
 
 @pytest.mark.parametrize("data, found", [
-    (b"", "unreadable data"),
+    (b"", "no such file in the archive"),
     (b"<html>moved</html>" * 100, "unreadable data"),
     (tar(WHOLE)[:1540], "unreadable data"),
     (tar(WHOLE)[:1024], "no such file in the archive"),
@@ -361,7 +386,10 @@ def in_a_circle():
     (tar([("pages/one", b"first"), ("pages/two", b"seconds")]), "more"),
     (tar([("pages/one", b"first"), ("pages/two", b"secund")]), "6 bytes with"),
     (tar([("pages/one", bytes(2**21)), *WHOLE]), "more"),                       # larger than all that is wanted
-    (in_a_circle(), "no such file|unreadable data"),            # the latter where tarfile notices
+    (in_a_circle(), "unreadable data"),
+    (tar(WHOLE).replace(b"00000000005", b"00000000-05", 1), "unreadable data"),
+    (tar(WHOLE).replace(b"ustar", b"xstar", 1), "a header with another sum at byte 0"),
+    (tar([("pages/x", b"")] * 1000 + WHOLE), "more than 1000 members"),
 ])
 def test_unpack_refuses(data, found, archive):
     path = archive(data)
@@ -372,6 +400,25 @@ def test_unpack_refuses(data, found, archive):
 def test_unpack_takes_other_sums_where_none_is_given(archive):
     path = archive(tar([("pages/one", b"1")]))
     assert files.unpack(path, {"set/pages/one": (5, None)}) == {"set/pages/one": b"1"}
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_what_members_say_of_the_next_is_not_parsed(kind, archive, monkeypatch):
+    """A header of pax may hold millions of lines, over which tarfile takes minutes."""
+    lines = special("pages/more", kind)
+    lines.size = 600_000
+    data = lines.tobuf() + b"6 a=b\n" * 100_000 + bytes(-lines.size % 512) + tar(WHOLE)
+    monkeypatch.delattr(tarfile, "open")
+    assert files.unpack(archive(data), KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+
+
+def test_a_long_name_does_not_end_like_a_wanted_one_by_chance(archive):
+    folder = "x" * 120
+    path = archive(tar([(f"{folder}/pages/one", b"other"), *WHOLE, (f"{folder}/pages/one", b"other")],
+                       format=tarfile.USTAR_FORMAT))
+    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    assert [name for name, _ in files.members(gzip.decompress(path.read_bytes()))] == [
+        f"{folder}/pages/one", "pages/one", "pages/two", f"{folder}/pages/one"]
 
 
 # Fetching

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from scipy.io import loadmat, savemat
 from scipy.sparse import eye
 
-from npgan.datasets import matlab
+from npgan.datasets import files, matlab
 from npgan.datasets.files import DataError
 
 LIMIT = 10**6
@@ -114,6 +114,7 @@ def test_objects_and_function_handles_are_refused(flags, path):
     (header() + deflated(b""), "the variable images", "no variable of that name"),
     (header() + deflated(deflated(variable())), "the variable images", "no variable of that name"),
     (header() + deflated(variable())[:-5], "whole", "left"),
+    (header() + struct.pack("<II", 15, 8) + zlib.compress(variable())[:8], "whole", "end too early"),
     (header() + struct.pack("<II", 15, 8) + b"notzlib!", "whole", "incorrect header check"),
 ])
 def test_refuses(data, expected, found, path):
@@ -166,6 +167,8 @@ def test_a_deflated_bomb_is_harmless(path):
 @pytest.mark.parametrize("data, found", [
     (header() + deflated(variable((LIMIT // 2, 1), bytes(LIMIT // 2), name=b"other")) * 3, "bytes where .* are left"),
     (header() + deflated(b"") * 2000, "more than 1000 variables"),
+    (header() + variable((1,) * 200_000), "6 bytes, and 200000 dimensions"),
+    (header() + variable(name=bytes(LIMIT // 2)), "a name of 500000 bytes"),
     (header() + bytes(8 * 2000), "more than 1000 variables"),
 ])
 def test_many_variables_take_no_more_than_one(data, found, path):
@@ -176,3 +179,12 @@ def test_many_variables_take_no_more_than_one(data, found, path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * LIMIT
+
+
+def test_deflated_variables_together_take_no_more_time_than_one(path, monkeypatch):
+    path.write_bytes(header() + deflated(variable(name=b"other")) * 900)
+    asked = []
+    monkeypatch.setattr(files.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)      # .01 s a variable
+    with pytest.raises(DataError, match="takes more than 0.5 s to decompress"):
+        matlab.read(path, ["images"], LIMIT)
+    assert len(asked) < 70

@@ -6,24 +6,26 @@ the user's, plain or as .gz.  It is trusted once the MD5 sum of its uncompressed
 takes others too gives what it read a caveat.
 """
 import glob
-import gzip
 import hashlib
 import http.client
 import os
 import secrets
-import tarfile
+import stat
 import time
 import zlib
 from contextlib import contextmanager, suppress
 from io import BytesIO
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from urllib import request
 
 TIMEOUT = 30                        # seconds without a byte
 DEADLINE = 600                      # seconds for one file from one mirror, and one more for each SLOWEST bytes of it
 SLOWEST = 40000                     # the University of Toronto's server has been seen at 50000
+MEMBERS = 1000                      # of an archive
 MARGIN = 2**20                      # bytes of an archive beyond the files wanted of it: headers, a licence, a page
+GROWTH = 2**16                      # bytes by which what does not compress may grow
+PACE = 2**25                        # bytes that a slow processor inflates in a second; ours do 2**27 to 2**29
 LEFT = 3600                         # seconds after which a file that was begun will not be finished
 REMEDY = "put the right file there, or remove it so that another is searched for"
 
@@ -91,7 +93,8 @@ def read(path, limit, md5=None):
     ----------
     path : path
     limit : int
-        The most bytes to accept; no more than one further byte is ever decompressed, however many there are.
+        The most bytes to accept; no more than one further byte is ever decompressed, however many there are.  Nor does
+        a .gz take longer than one of so many bytes can, whatever it is made of.
     md5 : str, optional
         The MD5 sum that these bytes must have.
 
@@ -102,15 +105,65 @@ def read(path, limit, md5=None):
     Raises
     ------
     DataError
-        If the file cannot be read or decompressed, is longer, or has another sum.
+        If the file is no regular one, cannot be read or decompressed, is longer, or has another sum.
     """
     path = Path(path)
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
-            data = stream.read(limit + 1)
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):                    # opening a pipe would wait for its other end
+            raise OSError("no regular file")
+        if status.st_size > limit + GROWTH:
+            raise refusal(path, limit, md5, "more")
+        with open(path, "rb") as stream:
+            data = gunzip(stream, limit) if path.suffix == ".gz" else stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, limit, md5, f"unreadable data ({error})") from error
     return accepted(path, data, limit, md5)
+
+
+def gunzip(stream, limit):
+    """The bytes in `stream`, an open .gz file, of members with zeros between them; at most one more than `limit`."""
+    data, clock = BytesIO(), Clock(limit)
+    pieces = iter(lambda: stream.read(2**16), b"")
+    for piece in pieces:
+        while piece := piece.lstrip(b"\0"):
+            piece = inflate(chain([piece], pieces), data, limit, clock, zlib.MAX_WBITS | 16)
+            if data.tell() > limit:
+                return data.getvalue()
+    return data.getvalue()
+
+
+def inflate(pieces, data, limit, clock, wbits=zlib.MAX_WBITS):
+    """
+    Write what is deflated in `pieces` to `data`, until it holds `limit` + 1 bytes, and give what follows in the piece.
+
+    The `clock`, a `Clock`, stops what takes too long; `wbits` tells gzip's form from zlib's, as zlib wants it.
+    """
+    inflater = zlib.decompressobj(wbits)
+    for piece in pieces:
+        data.write(inflater.decompress(piece, limit + 1 - data.tell()))
+        clock.check()
+        if inflater.eof or data.tell() > limit:
+            return inflater.unused_data
+    raise EOFError("compressed data end too early")
+
+
+class Clock:
+    """
+    The processor's time for inflating `limit` bytes, at most 5 s: plenty for files that are what they should be.
+
+    Millions of members or blocks of deflated data may hold next to nothing, and each costs its time: no count of bytes
+    bounds that.  What else the machine does takes none of this time.
+    """
+
+    def __init__(self, limit):
+        self.seconds = min(5, .5 + limit / PACE)
+        self.end = time.thread_time() + self.seconds
+
+    def check(self):
+        """TimeoutError once the time is over."""
+        if time.thread_time() > self.end:
+            raise TimeoutError(f"takes more than {self.seconds:.1f} s to decompress; if it is right, store it plain")
 
 
 def accepted(path, data, limit, md5=None):
@@ -157,14 +210,13 @@ def unpack(path, files):
     """
     path = Path(path)
     limit = sum(size for size, _ in files.values()) + MARGIN
-    stream, found = BytesIO(read(path, limit)), {}
+    data, found = read(path, limit), {}
     try:
-        with tarfile.open(fileobj=stream, mode="r:") as archive:
-            for member in islice(archive, 1000):                # a header that lies may lead tarfile in circles
-                name = f"{path.parent.name}/{member.name}"
-                if name in files and member.isreg():
-                    found[name] = archive.extractfile(member).read(files[name][0] + 1)
-    except Exception as error:                                  # of many kinds, where headers lie
+        for name, contents in members(data):
+            name = f"{path.parent.name}/{name}"
+            if name in files:
+                found[name] = bytes(contents[:files[name][0] + 1])
+    except ValueError as error:
         raise DataError(path, "a tar archive", f"unreadable data ({error})", REMEDY) from error
     for name, known in files.items():
         member = path / Path(name).name
@@ -172,6 +224,33 @@ def unpack(path, files):
             raise refusal(member, *known, "no such file in the archive")
         accepted(member, found[name], *known)
     return found
+
+
+def members(data):
+    """
+    Name and contents of each regular file in `data`, a tar archive, as far as a block of zeros, if there is one.
+
+    A member is a header of 512 bytes, where the name is at 0, the size at 124, a sum of the header at 148, the kind at
+    156, and in POSIX's form the folder of a long name at 345; then the contents, filled up to blocks of 512 bytes.
+    Members that say more about the next one are passed over as all that is no file: no wanted name needs them, and
+    tarfile may take minutes for them.
+    """
+    data, at = memoryview(data), 0
+    for _ in range(MEMBERS):
+        header = bytes(data[at:at + 512])
+        if not header.strip(b"\0"):
+            return
+        size, total = (int(header[start:stop].strip(b" \0") or b"0", 8) for start, stop in ((124, 136), (148, 156)))
+        if total != sum(header[:148]) + sum(b" " * 8) + sum(header[156:]):
+            raise ValueError(f"a header with another sum at byte {at}")
+        start, at = at + 512, at + 512 + size + -size % 512
+        if not 0 <= size <= len(data) - start:
+            raise ValueError(f"a member of {size} bytes where {len(data) - start} are left")
+        if header[156:157] in (b"0", b"\0", b"7"):
+            folder = header[345:500] if header[257:263] == b"ustar\0" else b""
+            parts = [part.split(b"\0")[0].decode("latin-1") for part in (folder, header[:100])]
+            yield "/".join(filter(None, parts)), data[start:start + size]
+    raise ValueError(f"more than {MEMBERS} members")
 
 
 def fetch(name, files, mirrors):
@@ -204,7 +283,7 @@ def fetch(name, files, mirrors):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as stream:
-                download(url, stream, limit=size + 2**16)       # what does not compress grows, but by less than that
+                download(url, stream, limit=size + GROWTH)
                 stream.flush()
                 if name in files:
                     read(stream.name, *files[name])

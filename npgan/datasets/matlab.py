@@ -1,6 +1,7 @@
 """Arrays of numbers in MATLAB's files of versions 5 to 7; of anything else in them only the name is looked at."""
 import struct
 import zlib
+from io import BytesIO
 from itertools import islice
 
 import numpy as np
@@ -44,20 +45,21 @@ def read(path, names, limit):
     if order is None:
         raise DataError(path, "a MATLAB file of version 5 to 7, with IM or MI at the end of its header",
                         str(bytes(data[124:128])), "put such a file there; MATLAB writes one by save with -v7")
-    found, left = {}, limit
+    found, left, clock = {}, limit, files.Clock(limit)
     try:
         for number, (kind, contents) in enumerate(_elements(data[128:], order)):
             if number == MOST or left <= 0:
                 raise ValueError(f"more than {MOST} variables, or {limit} bytes")
             if kind == COMPRESSED:
-                contents = memoryview(zlib.decompressobj().decompress(contents, left))
-                left -= len(contents)
-                kind, contents = next(_elements(contents, order), (None, b""))
+                inflated = BytesIO()
+                files.inflate((contents[at:at + 2**16] for at in range(0, len(contents), 2**16)), inflated, left, clock)
+                left -= inflated.tell()
+                kind, contents = next(_elements(memoryview(inflated.getvalue()), order), (None, b""))
             if kind == VARIABLE:
                 name, array = _variable(contents, order)
                 if name in names:
                     found[name] = array
-    except (ValueError, KeyError, struct.error, zlib.error) as error:
+    except (ValueError, KeyError, EOFError, TimeoutError, struct.error, zlib.error) as error:
         raise DataError(path, "a whole MATLAB file", f"unreadable data ({error})", files.REMEDY) from error
     for name in names:
         if found.get(name) is None:
@@ -86,6 +88,8 @@ def _variable(contents, order):
     elements = _elements(contents, order)
     (_, flags), (_, shape), (_, name) = islice(elements, 3)
     flags, = struct.unpack_from(order + "I", flags)
+    if len(name) > 64 or len(shape) > 4 * 64:                   # MATLAB's longest name has 63, NumPy's shape 64
+        raise ValueError(f"a name of {len(name)} bytes, and {len(shape) // 4} dimensions")
     name = bytes(name).decode("latin-1")
     if not 6 <= flags & 0xff <= 15 or flags & 0x800:
         return name, None
