@@ -52,7 +52,7 @@ def archive(contents):
     return stream.getvalue()
 
 
-def no_network(url):
+def no_network(url, seconds):
     raise urllib.error.URLError("Name or service not known")
 
 
@@ -104,7 +104,7 @@ def test_archive_in_a_folder_of_the_users_is_read_where_it_lies(official, folder
 def test_fetched_from_the_second_mirror_where_the_first_has_others(official, folders, monkeypatch):
     asked = []
 
-    def open_url(url):
+    def open_url(url, seconds):
         asked.append(url)
         return io.BytesIO(archive(dict.fromkeys(official, batch(7)) if len(asked) == 1 else official))
 

@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import os
 import secrets
+import ssl
 import stat
 import time
 import zlib
@@ -299,24 +300,40 @@ def fetch(name, files, mirrors):
 
 
 def download(url, stream, limit):
-    """Write to `stream` what is at `url`; DataError for more than `limit` bytes, or for a mirror that drips."""
-    seconds = DEADLINE + limit // SLOWEST
-    end = time.monotonic() + seconds
-    with open_url(url) as response:
+    """Write to `stream` what is at `url`; an error for more than `limit` bytes, or for a mirror that drips."""
+    with open_url(url, DEADLINE + limit // SLOWEST) as response:
         while chunk := response.read1(2**16):                   # read1, unlike read, does not wait for all of them
             stream.write(chunk)
             if stream.tell() > limit:
                 raise DataError(url, f"at most {limit} bytes", "more", "try another mirror")
-            if time.monotonic() > end:
-                raise DataError(url, f"all within {seconds} s", f"only {stream.tell()} bytes", "try another mirror")
 
 
-def open_url(url):
-    """The response of `url`, an https address; unlike urllib's own opener it follows no redirection to plain http."""
-    opener = request.OpenerDirector()
-    for handler in (request.ProxyHandler, request.UnknownHandler, request.HTTPSHandler, request.HTTPRedirectHandler,
-                    request.HTTPErrorProcessor, request.HTTPDefaultErrorHandler):
-        opener.add_handler(handler())
+def open_url(url, seconds):
+    """
+    The response of `url`, an https address, with all of it to be received within so many `seconds` from now.
+
+    Unlike urllib's own opener it follows no redirection to plain http, and reads nothing of a redirection's body.
+    """
+    end = time.monotonic() + seconds
+
+    class Socket(ssl.SSLSocket):
+        def recv_into(self, *arguments):                        # headers, redirections and bodies all come through it
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"not all received within {seconds} s")
+            self.settimeout(min(TIMEOUT, left))
+            return super().recv_into(*arguments)
+
+    class Redirection(request.HTTPRedirectHandler):
+        def redirect_request(self, asked, response, *arguments):
+            response.close()                                    # its body may be endless
+            return super().redirect_request(asked, response, *arguments)
+
+    context, opener = ssl.create_default_context(), request.OpenerDirector()
+    context.sslsocket_class = Socket
+    for handler in (request.ProxyHandler(), request.UnknownHandler(), request.HTTPSHandler(context=context),
+                    Redirection(), request.HTTPErrorProcessor(), request.HTTPDefaultErrorHandler()):
+        opener.add_handler(handler)
     return opener.open(url, timeout=TIMEOUT)
 
 

@@ -191,7 +191,7 @@ def in_folder(folder, function):
     return function()
 
 
-def no_network(url):
+def no_network(url, seconds):
     raise OSError("no network here")
 
 
