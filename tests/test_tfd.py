@@ -106,6 +106,9 @@ def changed(name, index, value, dtype=None):
     (changed("images", (slice(None), 5, 5), 256, "i2"), "pixels in images from 0 to 255", "0 to 256"),
     (changed("images", (slice(None), 5, 5), np.inf, float), "pixels in images from 0 to 255", "0.0 to inf"),
     (changed("labs_ex", slice(None), -1), "expressions in labs_ex from 1 to 7", "-1 to -1"),
+    (changed("labs_ex", slice(None), 1.5, float), "whole numbers as expressions in labs_ex", "1.5"),
+    (changed("folds", (7, 4), .5, float), "whole numbers as codes in folds", "0.5"),
+    ({"images": np.full((N, 48, 48), .25)}, "whole numbers as pixels in images", "0.25"),       # are they bytes / 255?
 ])
 def test_bad_files_are_named(changes, expected, found, path):
     savemat(path, faces(**changes))

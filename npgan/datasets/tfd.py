@@ -41,7 +41,8 @@ def load(which, fold=0):
     ValueError
         For another `which`.
     DataError
-        If the file is missing or damaged, or has another layout or no such fold.
+        If the file is missing or damaged, or has another layout or no such fold; if a pixel, a label or a code is no
+        whole number, as where pixels are stored as fractions of 255.
     """
     codes = part(which, PARTS)
     path = files.find(NAME)
@@ -72,3 +73,5 @@ def load(which, fold=0):
 def _check(path, what, values, low, high):
     if not low <= values.min() <= values.max() <= high:
         raise DataError(path, f"{what} from {low} to {high}", f"{values.min()} to {values.max()}", files.REMEDY)
+    if values.dtype.kind == "f" and (values % 1).any():
+        raise DataError(path, f"whole numbers as {what}", f"{values[values % 1 > 0][0]}", files.REMEDY)
