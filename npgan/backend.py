@@ -149,9 +149,13 @@ class RandomStream:
     """
 
     def __init__(self, seed):
-        self.seed = [int(s) for s in np.atleast_1d(seed)]
-        if not self.seed or min(self.seed) < 0 or not np.array_equal(self.seed, np.atleast_1d(seed)):
-            raise ValueError(f"a seed is a whole number >= 0 or several, got {seed}")
+        given = np.atleast_1d(np.asarray(seed, dtype=object)).tolist()     # exact: NumPy's own types have 64 bits
+        try:
+            self.seed = [int(s) for s in given]
+        except (TypeError, ValueError, OverflowError):
+            self.seed = []
+        if not self.seed or min(self.seed) < 0 or self.seed != given:
+            raise ValueError(f"a seed is a whole number >= 0 or several, got {seed!r}")
         sequence = np.random.SeedSequence(self.seed[0], spawn_key=self.seed[1:])    # [1] and [1, 0] differ
         self._host = np.random.Generator(np.random.PCG64(sequence))
         self._start_device()

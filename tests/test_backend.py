@@ -183,15 +183,21 @@ def assert_same(some, others):
 
 @both
 def test_a_seed_names_a_stream():
-    """Two of nine orders of 13 are equal with probability 6e-9."""
+    """Two of eleven orders of 13 are equal with probability 9e-9."""
     assert_same(draws(RandomStream(2014)), draws(RandomStream([2014])))
-    seeds = 0, 1, 2014, [2014, 0], [2014, 1], [1, 2014], [2014, 0, 0], [2014, 1, 1], 2014 + 2**32
+    seeds = (0, 1, 2014, [2014, 0], [2014, 1], [1, 2014], [2014, 0, 0], [2014, 1, 1], 2014 + 2**32,
+             [2**63 + 1, 0], [2**63 + 2, 0])                        # in an array of NumPy's the last two would be one
     streams = [draws(RandomStream(seed)) for seed in seeds]
     for drawn in zip(*streams):
         assert len({a.tobytes() for a in drawn}) == len(streams)
 
 
-@pytest.mark.parametrize("seed", [[2014, -1], 1.5, []])
+@pytest.mark.parametrize("seed", [2014., [np.uint32(2014)], np.array(2014), np.array([2014]), (2014,)])
+def test_all_that_is_a_whole_number_will_do(seed):
+    assert RandomStream(seed).seed == [2014]
+
+
+@pytest.mark.parametrize("seed", [[2014, -1], 1.5, [], "2014", None, float("nan"), float("inf"), [[1, 2], [3, 4]]])
 def test_a_seed_is_whole_and_not_negative(seed):
     with pytest.raises(ValueError, match=r"a seed is a whole number >= 0 or several, got "):
         RandomStream(seed)
