@@ -51,9 +51,19 @@ def test_a_caveat_shows_in_the_name():
     ([[1., 2.], [np.nan, 0.]], {}, "NaN or infinity first in row 1"),
     ([[1., 2.], [0., np.inf]], {}, "first in row 1"),
     ([[1., -np.inf], [np.nan, 0.]], {}, "first in row 0"),
+    ("rows", {}, r"X must be rows of numbers, all of one length, got others \(could not convert"),
+    ([[1.], [1., 2.]], {}, "X must be rows of numbers, all of one length, got others"),
+    ([[{}]], {}, "X must be rows of numbers, all of one length, got others"),
+    (None, {}, r"got the shape \(\)"),
     (np.zeros((2, 4)), {"shape": (3, 2)}, r"4 values of a row, got \(3, 2\)"),
+    (np.zeros((2, 4)), {"shape": 4}, "4 values of a row, got 4$"),
+    (np.zeros((2, 4)), {"shape": "4"}, "4 values of a row, got '4'"),
+    (np.zeros((2, 4)), {"shape": (2., 2.)}, r"4 values of a row, got \(2.0, 2.0\)"),
+    (np.zeros((2, 4)), {"shape": (-2, -2)}, r"4 values of a row, got \(-2, -2\)"),
     (np.zeros((2, 4)), {"y": [1, 2, 3]}, r"2 rows, got the shape \(3,\)"),
     (np.zeros((2, 4)), {"y": [.5, 1.]}, "float64"),
+    (np.zeros((2, 4)), {"y": [[1], [1, 2]]}, "one whole number for each of the 2 rows, got others"),
+    (np.zeros((2, 4)), {"y": "ab"}, r"2 rows, got the shape \(\) of <U2"),
 ])
 def test_dataset_refuses(X, options, message, each_backend):
     with pytest.raises(ValueError, match=message):
@@ -83,10 +93,12 @@ def test_minibatches_draw_a_new_order_each_epoch_from_the_stream_alone(each_back
     assert epochs(2014) == [first, second]
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 5, 2.5])
+@pytest.mark.parametrize("batch_size", [0, -1, 5, 2.5, "2", None])
 def test_minibatches_refuse_at_once(batch_size):
-    with pytest.raises(ValueError, match=f"from 1 to the 4 rows of data, got {batch_size}"):
+    with pytest.raises(ValueError, match=f"from 1 to the 4 rows of data, got {batch_size!r}"):
         Dataset(np.zeros((4, 2))).minibatches(batch_size)
+    with pytest.raises(TypeError, match=r"RandomStream\(seed\), got 2014"):
+        Dataset(np.zeros((4, 2))).minibatches(2, 2014)
 
 
 # The digits
@@ -117,6 +129,8 @@ def test_digits_are_scikit_learns():
 def test_unknown_part(load):
     with pytest.raises(ValueError, match="which must be one of train, valid, test, got 'training'"):
         load("training")
+    with pytest.raises(ValueError, match=r"which must be one of train, valid, test, got \['train'\]"):
+        load(["train"])
 
 
 def test_damaged_digits_are_named(folders):

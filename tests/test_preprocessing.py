@@ -49,7 +49,13 @@ def test_brightness_and_contrast_go_and_the_rest_stays(seed, brightness, contras
         backend.use(floatX=before)
 
 
-@pytest.mark.parametrize("scale", [0, -55., math.nan, math.inf])
+@pytest.mark.parametrize("scale", [0, -55., math.nan, math.inf, "55", None])
 def test_another_scale_is_refused(scale):
-    with pytest.raises(ValueError, match=f"scale must be a number above 0, got {scale}"):
+    with pytest.raises(ValueError, match=f"scale must be a number above 0, got {scale!r}"):
         global_contrast_normalize(np.ones((1, 2)), scale)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2, 2)])
+def test_rows_alone_are_taken(shape):
+    with pytest.raises(ValueError, match=rf"X must be .*, got the shape \({shape[0]},.*X.reshape"):
+        global_contrast_normalize(np.ones(shape), 55.)

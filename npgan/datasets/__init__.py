@@ -7,6 +7,7 @@ Data sets: rows of numbers with their labels and the shape of their pictures; on
     ((1197, 64), (8, 8))
 """
 import math
+from collections.abc import Iterable
 from numbers import Integral
 
 from npgan import backend
@@ -47,8 +48,11 @@ class Dataset:
     """
 
     def __init__(self, X, y=None, shape=None, name="data", caveat=""):
-        self.X, self.caveat = backend.asarray(X), caveat
-        self.name = f"{name} (unofficial)" if caveat else name
+        self.caveat, self.name = caveat, f"{name} (unofficial)" if caveat else name
+        try:
+            self.X = backend.asarray(X)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"X must be rows of numbers, all of one length, got others ({error})") from error
         if self.X.ndim != 2 or self.X.size == 0:
             raise ValueError(f"X must be (rows, values of a row), neither of them 0, got the shape {self.X.shape}; "
                              "flatten pictures with X.reshape(len(X), -1)")
@@ -57,14 +61,18 @@ class Dataset:
             raise ValueError(f"X must be finite, got NaN or infinity first in row {row}; drop or mend such rows")
 
         n, d = self.X.shape
-        self.shape = (d,) if shape is None else tuple(shape)
-        if math.prod(self.shape) != d:
-            raise ValueError(f"shape must hold the {d} values of a row, got {self.shape}")
-        self.y = None if y is None else backend.to_numpy(y)
+        self.shape = (d,) if shape is None else tuple(shape) if isinstance(shape, Iterable) else ()
+        if not all(isinstance(size, Integral) and size > 0 for size in self.shape) or math.prod(self.shape) != d:
+            raise ValueError(f"shape must be whole numbers that hold the {d} values of a row, got {shape!r}")
+        self.y = None
         if y is not None:
+            wanted = f"y must be one whole number for each of the {n} rows"
+            try:
+                self.y = backend.to_numpy(y)
+            except ValueError as error:
+                raise ValueError(f"{wanted}, got others ({error})") from error
             if self.y.shape != (n,) or self.y.dtype.kind not in "iu":
-                raise ValueError(f"y must be one whole number for each of the {n} rows, "
-                                 f"got the shape {self.y.shape} of {self.y.dtype}")
+                raise ValueError(f"{wanted}, got the shape {self.y.shape} of {self.y.dtype}")
             self.y = self.y.astype(int)
 
     def __len__(self):
@@ -89,10 +97,13 @@ class Dataset:
         ------
         ValueError
             For another batch_size.
+        TypeError
+            For an rng that is no RandomStream.
         """
         n = len(self)
         if not isinstance(batch_size, Integral) or not 1 <= batch_size <= n:
-            raise ValueError(f"batch_size must be an integer from 1 to the {n} rows of {self.name}, got {batch_size}")
+            raise ValueError(f"batch_size must be an integer from 1 to the {n} rows of {self.name}, "
+                             f"got {batch_size!r}")
         starts = range(0, n, batch_size)
         if rng is None:
             return (self.X[i:i + batch_size] for i in starts)
@@ -101,6 +112,7 @@ class Dataset:
 
     def order(self, rng):
         """The numbers of an epoch's rows in a new order, which `rng` draws: a backend array (n,)."""
+        backend.check_stream(rng)
         return xp.asarray(rng.permutation(len(self)))
 
     def __repr__(self):
@@ -109,6 +121,6 @@ class Dataset:
 
 def part(which, parts):
     """What the dict `parts` holds for `which`, "train", "valid" or "test" say; ValueError if it has no such part."""
-    if which not in parts:
+    if not isinstance(which, str) or which not in parts:
         raise ValueError(f"which must be one of {', '.join(parts)}, got {which!r}")
     return parts[which]

@@ -1,5 +1,6 @@
 """What is done to pictures before a net sees them."""
 import math
+from numbers import Real
 
 from npgan import backend
 from npgan.backend import xp
@@ -30,11 +31,14 @@ def global_contrast_normalize(X, scale):
     Raises
     ------
     ValueError
-        For another `scale`.
+        For another `scale`, or an X of another number of dimensions.
     """
-    if not 0 < scale < math.inf:
-        raise ValueError(f"scale must be a number above 0, got {scale}")
+    if not isinstance(scale, Real) or not 0 < scale < math.inf:
+        raise ValueError(f"scale must be a number above 0, got {scale!r}")
     X = backend.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(f"X must be (pictures, values of a picture), got the shape {X.shape}; "
+                         "flatten pictures with X.reshape(len(X), -1)")
     X = X - backend.asarray(xp.mean(X, axis=1, dtype="float64", keepdims=True))     # exact for a picture of one value
     divisor = xp.sqrt(xp.sum(X * X, axis=1, keepdims=True)) / scale
     return X / xp.where(divisor < MIN_DIVISOR, 1, divisor)
