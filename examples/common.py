@@ -95,14 +95,19 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
 
 
 def new_file(path):
-    """For argparse: a path, of no folder but in one that can be written to, which only trying shows."""
+    """For argparse: a path, of no folder but in one that can be written to."""
     if os.path.isdir(path):
         raise argparse.ArgumentTypeError(f"{path} is a folder: give the path of a file")
-    folder = os.path.dirname(os.path.abspath(path))
+    writable_folder(os.path.dirname(os.path.abspath(path)))
+    return path
+
+
+def writable_folder(path):
+    """For argparse: a folder that can be written to, which only trying shows."""
     try:
-        tempfile.TemporaryFile(dir=folder).close()
+        tempfile.TemporaryFile(dir=path).close()
     except OSError:
-        raise argparse.ArgumentTypeError(f"cannot write to the folder {folder}: make it, or choose another") from None
+        raise argparse.ArgumentTypeError(f"cannot write to the folder {path}: make it, or choose another") from None
     return path
 
 

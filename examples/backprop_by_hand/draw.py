@@ -21,7 +21,8 @@ import common
 from npgan import viewer
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--save_path", type=common.new_file, default=".", help="the folder to write into, default this one")
+parser.add_argument("--save_path", type=common.writable_folder, default=".",
+                    help="the folder to write into, default this one")
 folder = Path(parser.parse_args().save_path)
 
 FORWARD, BACK = "#000000", "#B03A00"            # solid and black; dashed and dark red
