@@ -13,7 +13,6 @@ import os
 import stat
 import zipfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def write(path, header, arrays):
         raise OSError(f"cannot write the checkpoint {path} ({error.strerror or error}), which is as it was; "
                       "make room, or choose a folder that exists and can be written to") from error
     try:
-        synchronise(Path(path).parent)
+        synchronise(os.path.dirname(os.path.realpath(path)))
     except OSError as error:
         if error.errno not in NOT_OFFERED:
             raise OSError(f"the checkpoint {path} is written, but its folder cannot be synchronised "

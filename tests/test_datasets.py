@@ -313,6 +313,15 @@ def test_replacing_is_all_or_nothing(tmp_path):
     assert path.read_bytes() == b"slow" and list(tmp_path.iterdir()) == [path]
 
 
+def test_replacing_what_a_link_leads_to(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "x").symlink_to(tmp_path / "disk" / "x")
+    for contents in b"first", b"second":
+        with files.replacing(tmp_path / "x") as stream:
+            stream.write(contents)
+        assert (tmp_path / "x").is_symlink() and (tmp_path / "disk" / "x").read_bytes() == contents
+
+
 def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
     for name, age in ((".0123abcd-x", 4000), (".4567abcd-x", 3000), (".0123abcd-y", 4000), ("0123abcd-x", 4000)):
         (tmp_path / name).touch()

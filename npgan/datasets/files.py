@@ -343,9 +343,10 @@ def replacing(path):
     A binary stream whose bytes become the file `path` at the end of the block, all at once or not at all.
 
     They are written beside it under a name of their own, so that neither a failure nor another process doing the same
-    leaves half a file.  Such files that a killed process left, an hour old or more, are removed.
+    leaves half a file.  Such files that a killed process left, an hour old or more, are removed.  Of a symbolic link
+    the file that it leads to is replaced.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         with open(temporary, "xb") as stream:
