@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan import backend
 from npgan.backend import to_numpy
-from npgan.datasets import cifar10, files
+from npgan.datasets import cifar10, fetching, files
 from npgan.datasets.files import DataError
 
 PLANES = np.repeat([[10], [20], [30]], 1024, axis=1)
@@ -108,14 +108,14 @@ def test_fetched_from_the_second_mirror_where_the_first_has_others(official, fol
         asked.append(url)
         return io.BytesIO(archive(dict.fromkeys(official, batch(7)) if len(asked) == 1 else official))
 
-    monkeypatch.setattr(files, "open_url", open_url)
+    monkeypatch.setattr(fetching, "open_url", open_url)
     assert cifar10.load("test").caveat == cifar10.load("train").caveat == ""
     assert asked == [mirror + "cifar-10-binary.tar.gz" for mirror in cifar10.MIRRORS]       # once, for both parts
     assert [path.name for path in files.cache().rglob("*") if path.is_file()] == ["cifar-10-binary.tar.gz"]
 
 
 def test_without_network_the_archive_is_asked_for(folders, monkeypatch):
-    monkeypatch.setattr(files, "open_url", no_network)
+    monkeypatch.setattr(fetching, "open_url", no_network)
     with pytest.raises(DataError) as error:
         cifar10.load("test")
     assert error.value.remedy.startswith("put cifar10/cifar-10-binary.tar, plain or as .gz, below a folder")
@@ -129,7 +129,7 @@ class Bomb:
 
 @pytest.mark.parametrize("name", ["cifar-10-batches-py/data_batch_1", "cifar-10-python.tar.gz"])
 def test_pickles_are_refused_unread(name, official, folders, monkeypatch):
-    monkeypatch.setattr(files, "open_url", no_network)
+    monkeypatch.setattr(fetching, "open_url", no_network)
     write(folders[0], {f"cifar10/{name}": pickle.dumps(Bomb())})
     with pytest.raises(DataError, match="binary version, found the Python version, whose pickles may run any program; "
                                         "put cifar10/cifar-10-binary.tar.gz below the same folder, from https://"):
@@ -139,7 +139,7 @@ def test_pickles_are_refused_unread(name, official, folders, monkeypatch):
 
 
 def test_a_set_that_is_not_whole_is_not_completed_from_elsewhere(official, folders, monkeypatch):
-    monkeypatch.setattr(files, "open_url", no_network)
+    monkeypatch.setattr(fetching, "open_url", no_network)
     official.pop("cifar10/cifar-10-batches-bin/test_batch.bin")
     write(folders[0], official)
     with pytest.raises(DataError, match="test_batch.bin: expected .* found no such file beside the others"):

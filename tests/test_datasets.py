@@ -20,7 +20,7 @@ from numpy.testing import assert_array_equal
 
 from npgan import backend
 from npgan.backend import RandomStream, to_numpy
-from npgan.datasets import Dataset, digits, files, matlab, mnist
+from npgan.datasets import Dataset, digits, fetching, files, matlab, mnist
 from npgan.datasets.files import DataError
 
 PARTS = "train", "valid", "test"
@@ -490,8 +490,8 @@ def test_fetch_goes_on_to_the_next_mirror(bad, folders, monkeypatch):
         asked.append(url)
         return bad() if url.startswith(MIRRORS[0]) else io.BytesIO(gzip.compress(PAGE))
 
-    monkeypatch.setattr(files, "open_url", open_url)
-    path = files.fetch("set/page", KNOWN, MIRRORS)
+    monkeypatch.setattr(fetching, "open_url", open_url)
+    path = fetching.fetch("set/page", KNOWN, MIRRORS)
     assert asked == [mirror + "page.gz" for mirror in MIRRORS]
     assert path == files.find("set/page") and contents(files.cache()) == [path]
     assert files.read(path, *KNOWN["set/page"]) == PAGE
@@ -503,9 +503,9 @@ def test_fetch_goes_on_to_the_next_mirror(bad, folders, monkeypatch):
     ("endless", "gave more"),
 ])
 def test_fetch_says_why_and_what_to_put_where(bad, reason, folders, monkeypatch):
-    monkeypatch.setattr(files, "open_url", lambda url, seconds: BAD[bad]())
+    monkeypatch.setattr(fetching, "open_url", lambda url, seconds: BAD[bad]())
     with pytest.raises(DataError) as error:
-        files.fetch("set/page", KNOWN, MIRRORS)
+        fetching.fetch("set/page", KNOWN, MIRRORS)
     message = str(error.value)
     assert message.count(reason) == 2 and "\n" not in message
     assert message.endswith("; put set/page, set/other, plain or as .gz, below a folder and name that folder "
@@ -516,26 +516,26 @@ def test_fetch_says_why_and_what_to_put_where(bad, reason, folders, monkeypatch)
 
 def test_fetch_brings_a_whole_archive_or_none(folders, monkeypatch):
     served = {MIRRORS[0]: tar([WHOLE[0], ("pages/two", b"secund")]), MIRRORS[1]: tar(WHOLE)}
-    monkeypatch.setattr(files, "open_url", lambda url, seconds: io.BytesIO(gzip.compress(
+    monkeypatch.setattr(fetching, "open_url", lambda url, seconds: io.BytesIO(gzip.compress(
         served[url[:-len("x.tar.gz")]])))
-    path = files.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS)
+    path = fetching.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS)
     assert path == files.find("set/x.tar") and contents(files.cache()) == [path]
     assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
     path.unlink()
     with pytest.raises(DataError, match="gave 6 bytes with .*; put set/x.tar, plain or as .gz, below") as error:
-        files.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS[:1])
+        fetching.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS[:1])
     assert error.value.path == folders[0] / "set/x.tar" and not contents(files.cache())
 
 
 def test_fetch_without_a_cache_to_write_to(folders, monkeypatch):
     files.cache().parent.touch()                                    # a file where the folder should be
-    monkeypatch.setattr(files, "open_url", lambda url, seconds: io.BytesIO(gzip.compress(PAGE)))
+    monkeypatch.setattr(fetching, "open_url", lambda url, seconds: io.BytesIO(gzip.compress(PAGE)))
     with pytest.raises(DataError, match="Not a directory"):
-        files.fetch("set/page", KNOWN, MIRRORS)
+        fetching.fetch("set/page", KNOWN, MIRRORS)
 
 
 def test_mnist_without_network_names_its_four_files(folders, monkeypatch):
-    monkeypatch.setattr(files, "open_url", lambda url, seconds: BAD["no network"]())
+    monkeypatch.setattr(fetching, "open_url", lambda url, seconds: BAD["no network"]())
     with pytest.raises(DataError) as error:
         mnist.load("test")
     assert all(name in error.value.remedy for name in mnist.FILES)
@@ -561,7 +561,7 @@ def test_only_https_is_opened(monkeypatch):
             return Response()
 
     with pytest.raises(urllib.error.URLError, match="unknown url type: http"):
-        files.open_url("http://localhost/", 9)
+        fetching.open_url("http://localhost/", 9)
     monkeypatch.setattr(urllib.request, "HTTPSHandler", Redirecting)
     with pytest.raises(urllib.error.URLError, match="unknown url type: http"):
-        files.open_url("https://localhost/", 9)
+        fetching.open_url("https://localhost/", 9)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npgan.datasets import files
+from npgan.datasets import fetching, files
 from npgan.datasets.files import DataError
 
 PAGE = np.random.RandomState(2014).bytes(3000) + bytes(3000)
@@ -189,7 +189,7 @@ def server(certificate, folders, monkeypatch):
     threading.Thread(target=made.serve_forever, kwargs={"poll_interval": .02}, daemon=True).start()
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate"))
     monkeypatch.setenv("no_proxy", "localhost")
-    monkeypatch.setattr(files, "TIMEOUT", 20)
+    monkeypatch.setattr(fetching, "TIMEOUT", 20)
     made.url = f"https://localhost:{made.server_port}/"
     yield made
     made.over.set()
@@ -217,34 +217,34 @@ BAD = {
 @pytest.mark.parametrize("way", BAD)
 def test_what_a_mirror_does_wrong_is_told_and_the_next_one_asked(way, server, monkeypatch):
     if "stalls" in way:
-        monkeypatch.setattr(files, "TIMEOUT", .7)
+        monkeypatch.setattr(fetching, "TIMEOUT", .7)
     if "drips" in way:
-        monkeypatch.setattr(files, "DEADLINE", .5)
-        monkeypatch.setattr(files, "SLOWEST", 10**9)
+        monkeypatch.setattr(fetching, "DEADLINE", .5)
+        monkeypatch.setattr(fetching, "SLOWEST", 10**9)
     start = time.monotonic()
     with pytest.raises(DataError, match=f"{server.url}{way}/.*({BAD[way]})") as told:
-        files.fetch("set/page", KNOWN, [f"{server.url}{way}/"])
+        fetching.fetch("set/page", KNOWN, [f"{server.url}{way}/"])
     assert "\n" not in str(told.value) and not left(files.cache())
     if "drips" in way:
         assert time.monotonic() - start < 10                        # the drops would last for 15 s
-    path = files.fetch("set/page", KNOWN, [f"{server.url}{way}/", f"{server.url}good/"])
+    path = fetching.fetch("set/page", KNOWN, [f"{server.url}{way}/", f"{server.url}good/"])
     assert left(files.cache()) == [path] and files.read(path, *KNOWN["set/page"]) == PAGE
     assert server.asked[-1] == "/good/page.gz" and time.monotonic() - start < 15
 
 
 def test_a_mirror_that_moved_is_followed(server):
-    path = files.fetch("set/page", KNOWN, [f"{server.url}moved/"])
+    path = fetching.fetch("set/page", KNOWN, [f"{server.url}moved/"])
     assert files.read(path, *KNOWN["set/page"]) == PAGE and server.asked == ["/moved/page.gz", "/good/page.gz"]
 
 
 def test_what_comes_with_a_redirection_is_not_read(server):
-    path = files.fetch("set/page", KNOWN, [f"{server.url}moved_endlessly/"])
+    path = fetching.fetch("set/page", KNOWN, [f"{server.url}moved_endlessly/"])
     assert files.read(path, *KNOWN["set/page"]) == PAGE
 
 
 def test_all_mirrors_are_asked_once_in_their_order_and_each_is_told(server):
     with pytest.raises(DataError) as told:
-        files.fetch("set/page", KNOWN, [f"{server.url}{way}/" for way in ("missing", "other", "page")])
+        fetching.fetch("set/page", KNOWN, [f"{server.url}{way}/" for way in ("missing", "other", "page")])
     assert server.asked == ["/missing/page.gz", "/other/page.gz", "/page/page.gz"]
     assert all(part in str(told.value) for part in ("404", "gave 6000 bytes with", "gave unreadable data"))
 
@@ -252,15 +252,15 @@ def test_all_mirrors_are_asked_once_in_their_order_and_each_is_told(server):
 def test_a_stranger_is_not_trusted(server, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(DataError, match="CERTIFICATE_VERIFY_FAILED"):
-        files.fetch("set/page", KNOWN, [f"{server.url}good/"])
+        fetching.fetch("set/page", KNOWN, [f"{server.url}good/"])
     assert not server.asked
 
 
 def test_processes_that_fetch_at_once_do_no_harm(server):
     """Two that end, and one that is killed in the midst; all begin before any ends."""
     root = Path(__file__).resolve().parents[1]
-    code = ("from npgan.datasets import files; print('ready', flush=True); input(); "
-            f"print(files.fetch('set/page', {KNOWN!r}, ['{server.url}slow/']))")
+    code = ("from npgan.datasets import fetching; print('ready', flush=True); input(); "
+            f"print(fetching.fetch('set/page', {KNOWN!r}, ['{server.url}slow/']))")
     environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     processes = [subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE) for _ in range(3)]
@@ -280,5 +280,5 @@ def test_processes_that_fetch_at_once_do_no_harm(server):
     for file in left(files.cache()):
         if file != path:
             os.utime(file, (0, 0))
-    files.fetch("set/page", KNOWN, [f"{server.url}good/"])
+    fetching.fetch("set/page", KNOWN, [f"{server.url}good/"])
     assert left(files.cache()) == [path]

@@ -11,7 +11,7 @@ import numpy as np
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.datasets import Dataset, files, part
+from npgan.datasets import Dataset, fetching, files, part
 from npgan.datasets.files import DataError
 from npgan.datasets.preprocessing import global_contrast_normalize
 
@@ -80,7 +80,7 @@ def _read(names):
     if archive is None and pickled is not None:
         raise DataError(pickled, "CIFAR-10's binary version", "the Python version, whose pickles may run any program",
                         f"put {ARCHIVE}.gz below the same folder, from {MIRRORS[-1]}{Path(ARCHIVE).name}.gz")
-    archive = archive or files.fetch(ARCHIVE, FILES, MIRRORS)
+    archive = archive or fetching.fetch(ARCHIVE, FILES, MIRRORS)
     unpacked = files.unpack(archive, {name: (size, None) for name, (size, _) in FILES.items()})
     return {name: (archive / Path(name).name, unpacked[name]) for name in names}
 

@@ -1,5 +1,5 @@
 """
-Finding, checking and fetching the files of data sets.
+Finding, checking and unpacking the files of data sets; `npgan.datasets.fetching` brings those that are nowhere.
 
 A file is searched for in the folders that NPGAN_DATA_PATH names, then in the project's own ``data``, then in a cache of
 the user's, plain or as .gz.  It is trusted once the MD5 sum of its uncompressed bytes is the known one; a reader that
@@ -7,10 +7,8 @@ takes others too gives what it read a caveat.
 """
 import glob
 import hashlib
-import http.client
 import os
 import secrets
-import ssl
 import stat
 import time
 import zlib
@@ -18,11 +16,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from urllib import request
 
-TIMEOUT = 30                        # seconds without a byte
-DEADLINE = 600                      # seconds for one file from one mirror, and one more for each SLOWEST bytes of it
-SLOWEST = 40000                     # the University of Toronto's server has been seen at 50000
 MEMBERS = 1000                      # of an archive
 MARGIN = 2**20                      # bytes of an archive beyond the files wanted of it: headers, a licence, a page
 GROWTH = 2**16                      # bytes by which what does not compress may grow
@@ -252,89 +246,6 @@ def members(data):
             parts = [part.split(b"\0")[0].decode("latin-1") for part in (folder, header[:100])]
             yield "/".join(filter(None, parts)), data[start:start + size]
     raise ValueError(f"more than {MEMBERS} members")
-
-
-def fetch(name, files, mirrors):
-    """
-    Bring a file's .gz into the cache from the first mirror that has the right one.
-
-    Parameters
-    ----------
-    name : str
-        The wanted one of `files`, or a tar archive that holds them all.
-    files : dict of str to (int, str)
-        Size and MD5 sum, both uncompressed, of every file of the set.
-    mirrors : sequence of str
-        HTTPS addresses of folders that hold the .gz.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    DataError
-        If no mirror gave it: what each of them said, and which files to put where.
-    """
-    path = cache() / (name + ".gz")
-    size = files[name][0] if name in files else sum(size for size, _ in files.values()) + MARGIN
-    failures = []
-    for mirror in mirrors:
-        url = mirror + path.name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as stream:
-                download(url, stream, limit=size + GROWTH)
-                stream.flush()
-                if name in files:
-                    read(stream.name, *files[name])
-                else:
-                    unpack(stream.name, files)
-            return path
-        except DataError as error:
-            failures.append(f"{url} gave {error.found}")
-        except (OSError, ValueError, http.client.HTTPException) as error:       # ValueError: redirected to no address
-            failures.append(f"{url}: {error}")
-    raise missing(name, files if name in files else [name],
-                  "no such file, and no mirror that has it: " + "; ".join(failures))
-
-
-def download(url, stream, limit):
-    """Write to `stream` what is at `url`; an error for more than `limit` bytes, or for a mirror that drips."""
-    with open_url(url, DEADLINE + limit // SLOWEST) as response:
-        while chunk := response.read1(2**16):                   # read1, unlike read, does not wait for all of them
-            stream.write(chunk)
-            if stream.tell() > limit:
-                raise DataError(url, f"at most {limit} bytes", "more", "try another mirror")
-
-
-def open_url(url, seconds):
-    """
-    The response of `url`, an https address, with all of it to be received within so many `seconds` from now.
-
-    Unlike urllib's own opener it follows no redirection to plain http, and reads nothing of a redirection's body.
-    """
-    end = time.monotonic() + seconds
-
-    class Socket(ssl.SSLSocket):
-        def recv_into(self, *arguments):                        # headers, redirections and bodies all come through it
-            left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"not all received within {seconds} s")
-            self.settimeout(min(TIMEOUT, left))
-            return super().recv_into(*arguments)
-
-    class Redirection(request.HTTPRedirectHandler):
-        def redirect_request(self, asked, response, *arguments):
-            response.close()                                    # its body may be endless
-            return super().redirect_request(asked, response, *arguments)
-
-    context, opener = ssl.create_default_context(), request.OpenerDirector()
-    context.sslsocket_class = Socket
-    for handler in (request.ProxyHandler(), request.UnknownHandler(), request.HTTPSHandler(context=context),
-                    Redirection(), request.HTTPErrorProcessor(), request.HTTPDefaultErrorHandler()):
-        opener.add_handler(handler)
-    return opener.open(url, timeout=TIMEOUT)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from npgan import backend
-from npgan.datasets import Dataset, files, part
+from npgan.datasets import Dataset, fetching, files, part
 from npgan.datasets.files import DataError
 
 FILES = {                                                       # name: bytes and MD5 sum, both uncompressed
@@ -50,7 +50,7 @@ def load(which):
 
 
 def _array(name):
-    path = files.find(name) or files.fetch(name, FILES, MIRRORS)
+    path = files.find(name) or fetching.fetch(name, FILES, MIRRORS)
     return _parse(path, files.read(path, *FILES[name]))
 
 

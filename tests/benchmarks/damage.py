@@ -45,7 +45,7 @@ import numpy as np  # noqa: E402
 from npgan import archive, checkpoint  # noqa: E402
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps  # noqa: E402
 from npgan.backend import RandomStream  # noqa: E402
-from npgan.datasets import Dataset, cifar10, digits, files, mnist, tfd  # noqa: E402
+from npgan.datasets import Dataset, cifar10, digits, fetching, files, mnist, tfd  # noqa: E402
 from npgan.datasets.files import DataError  # noqa: E402
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid  # noqa: E402
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage  # noqa: E402
@@ -116,7 +116,7 @@ def players(saved):
 def valid_files(folder):
     """Path, bytes and reader of each kind of file, by name; the limits of sizes become those of the small files."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    files.open_url = no_network
+    fetching.open_url = no_network
     found, rng = {}, np.random.RandomState(0)
     pictures = rng.randint(0, 256, (10, 28, 28)).astype(np.uint8)
     pictures = struct.pack(">4I", 2051, *pictures.shape) + pictures.tobytes()
