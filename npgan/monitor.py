@@ -69,8 +69,9 @@ class Monitor:
             for name, dataset in self.datasets.items():
                 channels = self.over(dataset, step) if measured else self.glance(dataset, step.pair)
                 self.warn_if_saturated(name, channels["d_on_data"], channels["d_on_samples"], train)
-                for channel, value in channels.items() if measured else ():
-                    self.record(f"{name}_{channel}", value)
+                if measured:
+                    for channel, value in channels.items():
+                        self.record(f"{name}_{channel}", value)
 
     def record_rates(self, train):
         """Record what is not measured on data."""
