@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from npgan import backend, parzen
 from npgan.backend import xp
 from npgan.costs import cross_entropy
-from npgan.datasets import Dataset
+from npgan.datasets import check_dataset
 from npgan.layer import positive_ints
 from npgan.layers import sigmoid
 
@@ -125,12 +125,6 @@ class Monitor:
 def saturated(*means):
     """Whether all `means` of D are as good as 0 or 1."""
     return all(min(D, 1 - D) < SATURATED for D in means)
-
-
-def check_dataset(name, dataset):
-    """Refuse for the argument `name` a `dataset` that is none."""
-    if not isinstance(dataset, Dataset):
-        raise TypeError(f"{name} must be a Dataset, got a {type(dataset).__name__}; wrap it: Dataset(X)")
 
 
 class LogLikelihood:

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import and_
 
 from npgan.backend import check_stream, xp
-from npgan.datasets import Dataset
+from npgan.datasets import check_dataset
 from npgan.interruption import SIGNALS, TrainingStopped, noted
 from npgan.layer import natural, positive_ints
 from npgan.layers import Sigmoid
@@ -80,8 +80,7 @@ class Train:
             raise TypeError(f"step must hold a pair and its rules, as SimultaneousSteps does, got {step!r}")
         G = step.pair.generator
         positive_ints(batch_size=batch_size)
-        if not isinstance(dataset, Dataset):
-            raise TypeError(f"dataset must be a Dataset, got a {type(dataset).__name__}; wrap it: Dataset(X)")
+        check_dataset("dataset", dataset)
         if dataset.X.shape[1] != G.data_dim:
             raise ValueError(f"the data have rows of {dataset.X.shape[1]} numbers, G learns rows of {G.data_dim}")
         if batch_size > len(dataset):

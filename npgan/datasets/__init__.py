@@ -119,6 +119,12 @@ class Dataset:
         return f"<Dataset {self.name}: {len(self)} rows of {self.shape}>"
 
 
+def check_dataset(name, dataset):
+    """Refuse for the argument `name` a `dataset` that is none."""
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"{name} must be a Dataset, got a {type(dataset).__name__}; wrap it: Dataset(X)")
+
+
 def part(which, parts):
     """What the dict `parts` holds for `which`, "train", "valid" or "test" say; ValueError if it has no such part."""
     if not isinstance(which, str) or which not in parts:
