@@ -10,14 +10,13 @@ import io
 import json
 import math
 import os
-import stat
 import zipfile
 from contextlib import contextmanager
 
 import numpy as np
 
 from npgan import __version__
-from npgan.datasets.files import DataError, replacing
+from npgan.datasets.files import DataError, replacing, size_of
 
 VERSION = 2                                             # 1 had the pieces of a maxout unit side by side
 DIRECTORY, ENTRIES = 2**20, 2000                        # bytes of an archive's list of entries, and entries, at most
@@ -97,15 +96,14 @@ def read(path):
 
 def entries(path):
     """The arrays of an .npz file `path`, by name."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError("no regular file")                     # to open a pipe is to wait for who writes into it
+    size = size_of(path)
     with Sparing(open(path, "rb", buffering=0)) as stream, zipfile.ZipFile(stream) as archive:
         members, stream.limit = archive.infolist(), math.inf
         if len(members) > ENTRIES:
             raise ValueError(f"{len(members)} entries")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in members):
             raise ValueError("compressed entries")
-        if sum(entry.file_size for entry in members) > os.path.getsize(path):
+        if sum(entry.file_size for entry in members) > size:
             raise ValueError("entries larger than the file")
         return {entry.filename.removesuffix(".npy"): parse(archive.read(entry)) for entry in members}
 

@@ -104,16 +104,21 @@ def read(path, limit, md5=None):
     """
     path = Path(path)
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):                    # opening a pipe would wait for its other end
-            raise OSError("no regular file")
-        if status.st_size > limit + GROWTH:
+        if size_of(path) > limit + GROWTH:
             raise refusal(path, limit, md5, "more")
         with open(path, "rb") as stream:
             data = gunzip(stream, limit) if path.suffix == ".gz" else stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, limit, md5, f"unreadable data ({error})") from error
     return accepted(path, data, limit, md5)
+
+
+def size_of(path):
+    """The bytes of a file; OSError if it is no regular one, for to open a pipe is to wait for who writes into it."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("no regular file")
+    return status.st_size
 
 
 def gunzip(stream, limit):
