@@ -114,7 +114,7 @@ def read(path, limit, md5=None):
 
 
 def size_of(path):
-    """The bytes of a file; OSError if it is no regular one, for to open a pipe is to wait for who writes into it."""
+    """The bytes of the file `path`; OSError if it is no regular one: opening a pipe waits for who writes into it."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError("no regular file")
