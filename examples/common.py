@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 
 
 def tell_in_one_line(kind, error, trace):
@@ -15,10 +16,11 @@ def tell_in_one_line(kind, error, trace):
 
     What a user's mistake cannot raise has its place added; NPGAN_TRACEBACK=1 shows the whole trace.
     """
+    status = 128 + getattr(error, "signal", signal.SIGINT) if issubclass(kind, KeyboardInterrupt) else 2
     if os.environ.get("NPGAN_TRACEBACK"):
-        traceback.print_exception(kind, error, trace)
+        told = "".join(traceback.format_exception(kind, error, trace)).rstrip()
     elif issubclass(kind, KeyboardInterrupt):
-        print(f"\n{told_to_stop(error)}", file=sys.stderr)
+        told = told_to_stop(error)
     else:
         what, hint = "error", ""
         if issubclass(kind, ModuleNotFoundError):
@@ -29,8 +31,19 @@ def tell_in_one_line(kind, error, trace):
         elif not issubclass(kind, (ValueError, RuntimeError, OSError)):
             last = traceback.extract_tb(trace)[-1]
             what, hint = kind.__name__, f" ({last.filename}:{last.lineno}; NPGAN_TRACEBACK=1 shows the whole trace)"
-        print(f"\n{os.path.basename(sys.argv[0])}: {what}: {' '.join(str(error).split())}{hint}", file=sys.stderr)
-    sys.exit(128 + getattr(error, "signal", signal.SIGINT) if issubclass(kind, KeyboardInterrupt) else 2)
+        told = f"{os.path.basename(sys.argv[0])}: {what}: {' '.join(str(error).split())}{hint}"
+    try:
+        print(f"\n{told}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    except OSError:                                             # nobody reads any more, as after Ctrl-C in a pipe
+        os._exit(status)
+    sys.exit(status)
+
+
+def warn_in_one_line(message, kind, filename, lineno, line=None):
+    """What Python writes of a warning: where it comes from matters to npgan's authors, not to those whom it tells."""
+    where = "" if issubclass(kind, UserWarning) else f" ({kind.__name__}, {filename}:{lineno})"
+    return f"\n{os.path.basename(sys.argv[0])}: warning: {message}{where}\n"
 
 
 def told_to_stop(error):
@@ -48,8 +61,10 @@ def told_to_stop(error):
 
 done = []                                   # the checkpoint of a training that is over, while the script goes on
 sys.excepthook = tell_in_one_line           # before npgan is imported, which may find its backend missing
+warnings.formatwarning = warn_in_one_line
 
-from npgan import backend
+from npgan import backend, checkpoint
+from npgan.adversarial import Generator
 from npgan.datasets import files
 
 PICTURES = ".png", ".pdf", ".svg"
@@ -75,8 +90,9 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
         parser.add_argument("--max_epochs", type=positive_int, help=f"default {max_epochs}",
                             default=None if isinstance(max_epochs, str) else max_epochs)
     if save_path is not None:
-        parser.add_argument("--save_path", type=new_file, default=save_path,
-                            help="where the result is written, default %(default)s")
+        ending = os.path.splitext(save_path)[1]
+        parser.add_argument("--save_path", type=new_file(*PICTURES if ending in PICTURES else [ending]),
+                            default=save_path, help="where the result is written, default %(default)s")
     parser.add_argument("--seed", type=natural, default=seed, help="of all random streams, default %(default)s")
     parser.add_argument("--backend", choices=backend.BACKENDS, help="default numpy, or NPGAN_BACKEND")
     parser.add_argument("--data_path", help="a folder with data sets, in place of NPGAN_DATA_PATH")
@@ -86,19 +102,18 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     backend.use(chosen.backend)
     if chosen.data_path:
         os.environ["NPGAN_DATA_PATH"] = chosen.data_path
-    if save_path is not None:                                   # found out now, not after the training
-        ending = os.path.splitext(save_path)[1]
-        endings = PICTURES if ending in PICTURES else (ending,)
-        if os.path.splitext(chosen.save_path)[1] not in endings:
-            parser.error(f"--save_path must end in {' or '.join(endings)}, got {chosen.save_path!r}")
     return chosen
 
 
-def new_file(path):
-    """For argparse: a path, of no folder but in one that can be written to."""
-    if os.path.isdir(path):
-        raise argparse.ArgumentTypeError(f"{path} is a folder: give the path of a file")
-    writable_folder(os.path.dirname(os.path.abspath(path)))
+def new_file(*endings):
+    """For argparse: a path with one of the `endings`, of no folder but in one that can be written to."""
+    def path(text):                                             # found out now, not after the training
+        if os.path.isdir(text):
+            raise argparse.ArgumentTypeError(f"{text} is a folder: give the path of a file")
+        if os.path.splitext(text)[1] not in endings:
+            raise argparse.ArgumentTypeError(f"must be a name ending in {' or '.join(endings)}, got {text!r}")
+        writable_folder(os.path.dirname(os.path.abspath(text)))
+        return text
     return path
 
 
@@ -117,6 +132,20 @@ def generator_file(given, name="mnist_generator.npz"):
     if path is None:
         raise files.missing(name, [name], "no such file, nor was a checkpoint named")
     return path
+
+
+def plain_generator(given, rng=None, average=True):
+    """
+    The `Checkpoint` that was `given`, or else the generator that comes with npgan, and its G, which draws from `rng`.
+
+    ValueError if G takes something given beside z; `average` as in `Checkpoint.generator`.
+    """
+    saved = checkpoint.load(generator_file(given))
+    G = saved.generator(average, rng)
+    if type(G) is not Generator:
+        raise ValueError(f"{saved.path}: expected a generator that takes z alone, found a {type(G).__name__}; name "
+                         "another checkpoint")
+    return saved, G
 
 
 def whole(least):

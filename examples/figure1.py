@@ -34,6 +34,7 @@ chosen = options(__doc__, save_path="figure1.png",
                  iterations={"type": positive_int, "default": 2400, "help": "of Algorithm 1, default %(default)s"},
                  frames={"type": positive_int, "default": 90, "help": "of the film, default %(default)s"},
                  live={"action": "store_true", "help": "play in a window, where keys train D, G or both"})
+print(f"seed {chosen.seed}")
 window = open_window((7, 5.5)) if chosen.live else None
 
 # %%

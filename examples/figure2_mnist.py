@@ -9,20 +9,21 @@ to the sample on its left, which shows whether the generator has learned digits 
 Reads a checkpoint, as ``mnist.py`` writes it, or the generator that comes with npgan, and MNIST; writes
 ``figure2_mnist.png``.
 """
-from common import CHECKPOINT, generator_file, options
+from common import CHECKPOINT, options, plain_generator
 
-from npgan import checkpoint, viewer
+from npgan import viewer
 from npgan.backend import RandomStream
 from npgan.datasets import mnist
 
 chosen = options(__doc__, save_path="figure2_mnist.png", checkpoint=CHECKPOINT)
+print(f"seed {chosen.seed}")
 
 # %%
 # 4 x 6 pictures
 # --------------
 # Five samples and a training digit in each row; distances are Euclidean, between pixels.
 
-G = checkpoint.load(generator_file(chosen.checkpoint)).generator(rng=RandomStream(chosen.seed))
+_, G = plain_generator(chosen.checkpoint, RandomStream(chosen.seed))
 train = mnist.load("train")
 viewer.save(chosen.save_path, viewer.nearest_sheet(G.sample(20), train.X, train.shape))
 print(f"wrote {chosen.save_path}")

@@ -11,19 +11,20 @@ Reads a checkpoint, as ``mnist.py`` writes it, or the generator that comes with 
 """
 import math
 
-from common import CHECKPOINT, generator_file, options
+from common import CHECKPOINT, options, plain_generator
 
-from npgan import checkpoint, viewer
+from npgan import viewer
 from npgan.backend import RandomStream, asarray, xp
 
 ROWS, COLS = 6, 12
 
 chosen = options(__doc__, save_path="figure3.png", checkpoint=CHECKPOINT)
-path = generator_file(chosen.checkpoint)
-G = checkpoint.load(path).generator(rng=RandomStream(chosen.seed))
+print(f"seed {chosen.seed}")
+saved, G = plain_generator(chosen.checkpoint, RandomStream(chosen.seed))
 side = math.isqrt(G.mlp.dim)
 if side * side != G.mlp.dim:
-    raise ValueError(f"{path} makes rows of {G.mlp.dim} numbers, which are no square pictures; name another checkpoint")
+    raise ValueError(f"{saved.path} makes rows of {G.mlp.dim} numbers, which are no square pictures; name another "
+                     "checkpoint")
 
 # %%
 # Lines

@@ -31,6 +31,7 @@ from npgan.mlp import MLP
 
 chosen = options(__doc__, save_path="helvetica.png",
                  num_iterations={"type": positive_int, "default": 1000, "help": "G's steps in a game, default 1000"})
+print(f"seed {chosen.seed}")
 
 # %%
 # Eight modes, and how many of them G keeps

@@ -25,6 +25,7 @@ from npgan.layers import Linear, RectifiedLinear
 from npgan.mlp import MLP
 
 chosen = options(__doc__, save_path="noise_gradient.png")
+print(f"seed {chosen.seed}")
 backend.use(floatX="float64")
 
 # %%

@@ -13,12 +13,12 @@ what is asked for.
 import json
 import os
 
-from common import CHECKPOINT, generator_file, new_file, options, positive_int
+from common import CHECKPOINT, new_file, options, plain_generator, positive_int
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from npgan import backend, checkpoint, parzen
+from npgan import backend, parzen
 from npgan.archive import blaming
 from npgan.backend import RandomStream, to_numpy
 from npgan.datasets import digits, mnist
@@ -32,9 +32,9 @@ chosen = options(
     raw={"action": "store_true", "help": "G's own last parameters, in place of their average"},
     fine={"action": "store_true", "help": "also choose sigma from .10, .11, ... .30"},
     sanity={"action": "store_true", "help": "also judge what is no generative net, or no honest sample"},
-    samples_out={"type": new_file, "metavar": "FILE.npy", "help": "where to write the samples"},
+    samples_out={"type": new_file(".npy"), "metavar": "FILE.npy", "help": "where to write the samples"},
     sigma={"type": float, "help": "in place of the choice on validation rows"},
-    json={"type": new_file, "metavar": "FILE.json", "help": "where to write the result, for table1.py"})
+    json={"type": new_file(".json"), "metavar": "FILE.json", "help": "where to write the result, for table1.py"})
 if chosen.json and chosen.sigma is not None:
     raise ValueError("--json is not allowed with --sigma: Table 1 wants a sigma chosen on validation rows")
 
@@ -43,13 +43,12 @@ if chosen.json and chosen.sigma is not None:
 # -----------
 # Independent draws, none chosen or left out.
 
-path = generator_file(chosen.checkpoint)
-saved = checkpoint.load(path)
-G = saved.generator(average=not chosen.raw, rng=RandomStream([chosen.seed, 6]))
+print(f"seed {chosen.seed}")
+saved, G = plain_generator(chosen.checkpoint, RandomStream([chosen.seed, 6]), average=not chosen.raw)
 dataset = {"mnist": mnist, "digits": digits}[chosen.dataset]
 valid, test = dataset.load("valid"), dataset.load("test")
 if G.mlp.dim != test.X.shape[1]:
-    raise ValueError(f"{path} makes rows of {G.mlp.dim} numbers, but {chosen.dataset} has rows of "
+    raise ValueError(f"{saved.path} makes rows of {G.mlp.dim} numbers, but {chosen.dataset} has rows of "
                      f"{test.X.shape[1]}; name another --dataset")
 samples = G.sample(chosen.num_samples)
 
@@ -103,9 +102,9 @@ if chosen.samples_out:
     with replacing(chosen.samples_out) as stream:
         np.save(stream, to_numpy(samples))
 if chosen.json:
-    with blaming(path):
+    with blaming(saved.path):
         run, state, note = saved.header["run"], saved.header.get("state", {}), saved.header.get("note") or {}
-        origin = {"checkpoint": os.path.basename(path), "average": not chosen.raw, "note": note,
+        origin = {"checkpoint": os.path.basename(saved.path), "average": not chosen.raw, "note": note,
                   "seed": run["seeds"][0][0] if "seeds" in run else note.get("seed"),
                   "epoch": state.get("train.epoch", note.get("epochs"))}
     with replacing(chosen.json) as stream:

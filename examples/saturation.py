@@ -30,6 +30,7 @@ from npgan.mlp import MLP
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=200, save_path="saturation.png")
+print(f"seed {chosen.seed}")
 train = digits.load("train")
 LOSSES = {"log(1 - D), eq. 1": Saturating(), "-log D": NonSaturating()}
 

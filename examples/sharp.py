@@ -32,6 +32,7 @@ from npgan.mlp import MLP
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=7500, save_path="sharp.png")
+print(f"seed {chosen.seed}")
 rng = np.random.default_rng(chosen.seed)
 
 # %%

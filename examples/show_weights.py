@@ -13,20 +13,21 @@ and ``show_weights_D.png`` if the file holds D.
 import math
 import os
 
-from common import CHECKPOINT, generator_file, options
+from common import CHECKPOINT, options, plain_generator
 
-from npgan import checkpoint, viewer
+from npgan import viewer
 from npgan.backend import xp
 
 chosen = options(__doc__, save_path="show_weights.png", checkpoint=CHECKPOINT)
-path = generator_file(chosen.checkpoint)
+saved, G = plain_generator(chosen.checkpoint)
 
 
 def draw(name, weights, cols=None):
     """Write one picture for each row of `weights`, `cols` in a row."""
     side = math.isqrt(weights.shape[1])
     if side * side != weights.shape[1]:
-        raise ValueError(f"{path}: rows of {weights.shape[1]} numbers are no square pictures; name another checkpoint")
+        raise ValueError(f"{saved.path}: rows of {weights.shape[1]} numbers are no square pictures; name another "
+                         "checkpoint")
     rows, cols = (-(-len(weights) // cols), cols) if cols else viewer.square_ish(len(weights))
     stem, ending = os.path.splitext(chosen.save_path)
     picture = f"{stem}_{name}{ending}"
@@ -39,8 +40,7 @@ def draw(name, weights, cols=None):
 # -------------------
 # Those with the largest norm first.
 
-saved = checkpoint.load(path)
-W = saved.generator().mlp.layers[-1].W
+W = G.mlp.layers[-1].W
 draw("G", W[xp.argsort(-xp.sum(xp.square(W), axis=1))])
 
 # %%

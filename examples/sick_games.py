@@ -29,6 +29,7 @@ from npgan.monitor import Monitor
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=300, save_path="sick_games.png")
+print(f"seed {chosen.seed}")
 train, valid = digits.load("train"), digits.load("valid")
 
 

@@ -18,7 +18,7 @@ from section5 import announce, play, training_options, units
 
 import numpy as np
 
-from npgan import parzen, viewer
+from npgan import checkpoint, parzen, viewer
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.datasets import Dataset, tfd
@@ -93,8 +93,9 @@ G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G, *
               noise="gaussian", rng=noise)
 
 pretrained = os.path.splitext(chosen.save_path)[0] + "_pretrained.npz"
-in_second = (chosen.resume and os.path.exists(chosen.save_path)
-             and (not os.path.exists(pretrained) or os.path.getmtime(chosen.save_path) >= os.path.getmtime(pretrained)))
+if not chosen.resume:
+    checkpoint.set_aside(chosen.save_path)                      # so that where there is one, it is this first stage's
+in_second = os.path.exists(chosen.save_path)
 if not in_second:
     play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
          save_path=pretrained, max_epochs=chosen.pretrain_epochs)

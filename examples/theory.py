@@ -20,6 +20,7 @@ from scipy.stats import beta, norm, uniform
 from npgan import viewer
 
 chosen = options(__doc__, save_path="theory.png")
+print(f"seed {chosen.seed}")
 rng = np.random.default_rng(chosen.seed)
 
 # %%

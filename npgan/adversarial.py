@@ -217,7 +217,8 @@ def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generato
     """
     Algorithm 1: minibatch stochastic gradient descent training of generative adversarial nets.
 
-    `SeparateSteps` makes the same steps in a training loop with epochs, schedules and monitoring.
+    `SeparateSteps` makes the same steps in a training loop with epochs, schedules and monitoring, which stops a game
+    that is no longer finite; here a `callback` may ask, by `npgan.train.check_finite`.
 
     Parameters
     ----------
@@ -318,6 +319,10 @@ class SeparateSteps:
         positive_ints(discriminator_steps=discriminator_steps, generator_steps=generator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
         self.discriminator_steps, self.generator_steps, self.count = discriminator_steps, generator_steps, 0
+
+    def can_have(self, state):
+        """Whether a run can come to a `state`, a dict by `state_names`, so that G's turn comes again."""
+        return state["count"] < self.discriminator_steps
 
     def __call__(self, x):
         discriminator_step(self.pair, self.rule_D, x)

@@ -38,7 +38,10 @@ def write(path, header, arrays):
     """
     header = json.dumps({"version": VERSION, "npgan": __version__, **header, "sha256": digest(arrays)},
                         default=number_in).encode()
-    check_size(header)
+    try:
+        check_size(header)
+    except ValueError as error:
+        raise OSError(f"cannot write the checkpoint {path}, which is as it was: {error}") from error
     try:
         with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:    # np.savez, closed on a full disk
             for name, array in {"header": np.frombuffer(header, np.uint8), **arrays}.items():

@@ -156,6 +156,8 @@ class RandomStream:
             self.seed = []
         if not self.seed or min(self.seed) < 0 or self.seed != given:
             raise ValueError(f"a seed is a whole number >= 0 or several, got {seed!r}")
+        if self.seed[0] >= 2**128 or max(self.seed[1:], default=0) >= 2**32:    # SeedSequence would run them together
+            raise ValueError(f"a seed is below 2^128, and what follows it below 2^32, got {seed!r}")
         sequence = np.random.SeedSequence(self.seed[0], spawn_key=self.seed[1:])    # [1] and [1, 0] differ
         self._host = np.random.Generator(np.random.PCG64(sequence))
         self._start_device()

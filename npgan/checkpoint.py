@@ -23,7 +23,7 @@ from npgan.datasets.files import printable
 from npgan.description import Saved, build, build_generator, describe, difference
 from npgan.layer import positive_ints
 from npgan.learning_rule import PolyakAverage
-from npgan.run_state import LATER, arithmetic, check_count, describe_run, fitting, stateful, streams
+from npgan.run_state import ADDED, LATER, arithmetic, check_plain, describe_run, fitting, stateful, streams
 
 DTYPES = "float16", "float32", "float64"
 
@@ -91,7 +91,7 @@ class Saving:
     Parameters
     ----------
     path : path
-        Replaced each time.
+        Replaced each time; a file that is there when training begins is renamed, see `set_aside`.
     every : int
         Epochs from one time to the next; the last epoch is a time, too, whoever ends the training.
     """
@@ -100,7 +100,7 @@ class Saving:
         positive_ints(every=every)
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"path must be the path of a file, got {path!r}")
-        self.path, self.every = Path(path), every
+        self.path, self.every, self.begun = Path(path), every, None
         if not self.path.parent.is_dir():
             raise ValueError(f"there is no folder {self.path.parent} for {self.path.name}; make it, or choose another")
 
@@ -110,6 +110,9 @@ class Saving:
         missed = [type(extension).__name__ for extension in later if hasattr(extension, "state_names")]
         if missed:
             raise ValueError(f"{type(self).__name__} would miss what {', '.join(missed)} does after it; put it last")
+        if not train.updates:
+            self.begun = describe_run(train)
+            set_aside(self.path)
         if self.is_time(train):
             self.save(train)
 
@@ -118,14 +121,30 @@ class Saving:
         self.save(train)
 
     def save(self, train):
-        """Save now, but not before training."""
+        """Save now, but not before training, nor what is no longer finite."""
         if train.updates:
+            if train.rest is not None:                          # after an epoch `Train` has looked already
+                train.check_finite()
+            changed = self.begun and difference(self.begun, describe_run(train))
+            if changed:
+                where, there, here = changed
+                raise ValueError(f"{where} was {there!r} when the run began and is {here!r}, so no run built like this "
+                                 "one could go on from the file; what changes in training belongs into state_names")
             save(self.path, train)
             train.checkpoint = str(self.path)
 
     def is_time(self, train):
         """Whether to save now; the last epoch of the training is a time, too."""
         return train.epoch % self.every == 0 or train.stop or train.epoch == train.max_epochs
+
+
+def set_aside(path):
+    """Rename the file `path`, if there is one, to name_previous.npz, and warn of it: it may have taken hours."""
+    path = Path(os.path.realpath(path))
+    if path.exists():
+        kept = path.with_name(f"{path.stem}_previous{path.suffix}")
+        os.replace(path, kept)
+        warnings.warn(f"{path.name}, of an earlier run, is {kept.name} now", stacklevel=2)
 
 
 class MonitorBasedSaveBest(Saving):
@@ -135,7 +154,7 @@ class MonitorBasedSaveBest(Saving):
     Parameters
     ----------
     path : path
-        Replaced each time.
+        As in `Saving`.
     monitor : Monitor
         It, and what records in its history, comes before; a `Saving` comes after, so that whoever goes on from a run
         that was killed between the two measures this epoch again.
@@ -183,6 +202,10 @@ def save(path, train):
     arrays = {name: to_numpy(value) for name, value in state.items() if hasattr(value, "shape")}
     averages = {theta: f"{name}.theta" for theta, nets in (("theta_g", (G, G.mlp)), ("theta_d", (D,)))
                 for name, part in parts.items() if isinstance(part, PolyakAverage) and part.net in nets}
+    for name, part in parts.items():
+        if not type(part).__module__.startswith("npgan."):
+            for attribute in part.state_names:
+                check_plain(f"{name}.{attribute}", getattr(part, attribute))
     header = {"run": describe_run(train), "arithmetic": arithmetic(), "averages": averages,
               "streams": [stream.state for stream in streams(train)],
               "state": {name: value for name, value in state.items() if name not in arrays}}
@@ -216,6 +239,8 @@ def save_generator(path, generator, theta=None, dtype="float16", note=None):
     theta = to_numpy(generator.theta if theta is None else theta)
     if theta.shape != generator.theta.shape:
         raise ValueError(f"theta must be of shape {generator.theta.shape}, got {theta.shape}")
+    if not np.isfinite(theta).all():
+        raise ValueError("theta has NaN or infinity, which no generator to hand on has")
     largest = np.abs(theta).max()
     if not largest <= np.finfo(dtype).max:
         raise ValueError(f"parameters of magnitudes up to {largest:g} do not fit into {dtype}; choose a wider dtype")
@@ -272,17 +297,21 @@ def restore(path, train):
             raise CheckpointError(path, f"{where} = {here!r} as in this run", f"{there!r}",
                                   "build this run as the saved one was built, or save it under another name")
         G, D = train.step.pair.generator, train.step.pair.discriminator
-        values = {"train.rest": None, **saved.header["state"], **saved.arrays}     # which npgan's first files lack
+        values = {**saved.header["state"], **saved.arrays}
         started = {"rule_G.velocity": G.theta, "rule_D.velocity": D.theta, "train.rest": np.arange(len(train.dataset))}
         state = []
         for name, part in stateful(train).items():
             for attribute in part.state_names:
-                key, here = f"{name}.{attribute}", getattr(part, attribute)
-                value, like = values[key], here if values[key] is None else started.get(key, here)
-                if key in started or type(part).__module__.startswith("npgan."):    # others know their own state
-                    value = fitting(key, value, like)
+                key = f"{name}.{attribute}"
+                value = values[key] if key in values or attribute not in ADDED else ADDED[attribute]
+                known = key in started or type(part).__module__.startswith("npgan.")    # others know their own state
+                if known and not (value is None and key in started):
+                    value = fitting(key, value, started.get(key, getattr(part, attribute)))
                 state.append((part, attribute, value))
-        check_count(train.step, values)
+        steps = {attribute: value for part, attribute, value in state if part is train.step}
+        if hasattr(train.step, "can_have") and not train.step.can_have(steps):
+            raise ValueError(f"{', '.join(f'step.{name} = {value}' for name, value in steps.items())}, where a run "
+                             "could not come")
         thetas = [(net, fitting(name, values[name], net.theta)) for name, net in (("theta_g", G), ("theta_d", D))]
         places = saved.header["streams"]
         if len(places) != len(streams(train)):
@@ -295,7 +324,7 @@ def restore(path, train):
             setattr(part, attribute, xp.array(value) if hasattr(value, "shape") else value)
         for stream, place in zip(streams(train), places):
             stream.state = place
-        changed = "arithmetic" in saved.header and difference(saved.header["arithmetic"], arithmetic())
+        changed = "arithmetic" in saved.header and difference({"ranks": 1, **saved.header["arithmetic"]}, arithmetic())
     train.checkpoint = str(path)
     if changed:
         what, there, here = changed[0], *(repr(value)[:40] for value in changed[1:])

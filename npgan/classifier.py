@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 
 from npgan import backend
 from npgan.backend import RandomStream, check_stream, xp
+from npgan.costs import check_target
 from npgan.datasets import Dataset
 from npgan.layer import positive_ints
 from npgan.layers import Linear
@@ -41,12 +42,21 @@ def softmax_cross_entropy(a, y):
     -------
     0-d array
     """
+    check_classes(a, y)
     return -(y * log_softmax(a)).sum() / len(a)
 
 
 def softmax_cross_entropy_grad(a, y):
     """dC/da of `softmax_cross_entropy`, (p(k | x) - y_k)/m as each y sums to 1 (derived here): an array like `a`."""
+    check_classes(a, y)
     return (xp.exp(log_softmax(a)) - y) / len(a)
+
+
+def check_classes(a, y):
+    """Refuse classes `y` that are no array like the outputs `a`: they would broadcast."""
+    if not hasattr(y, "shape") or not y.shape:
+        raise TypeError(f"y must be an array of classes, as npgan.conditional.one_hot makes, got {y!r:.40}")
+    check_target(a, y)
 
 
 def thousands(x):
@@ -89,10 +99,9 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
     """
     positive_ints(batch_size=batch_size, num_epochs=num_epochs)
     check_stream(rng)
-    got = getattr(y, "shape", f"a {type(y).__name__}; npgan.conditional.one_hot makes an array of classes")
-    if got != (len(X), net.dim):
-        raise ValueError(f"y must have a row of {net.dim} numbers for each of the {len(X)} rows of X, got {got}")
-    rows = Dataset(xp.concatenate([X, y], axis=1), name="rows and classes")
+    if X.ndim != 2 or X.shape[1] != net.nvis:
+        raise ValueError(f"X must be rows of {net.nvis} numbers, as the net takes them, got shape {X.shape}")
+    rows = rows_and_classes(X, y, net.dim)
     for epoch in range(1, num_epochs + 1):
         for both in rows.minibatches(min(batch_size, len(X)), rng):
             x, target = xp.ascontiguousarray(both[:, :net.nvis]), both[:, net.nvis:]
@@ -100,6 +109,15 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
         check_finite("the classifier's", net, f"after epoch {epoch}; a smaller learning rate is the usual cure")
         if on_epoch:
             on_epoch(epoch)
+
+
+def rows_and_classes(X, y, num_classes=None):
+    """The rows `X` and their classes `y`, of which there may have to be `num_classes`, side by side: a `Dataset`."""
+    got = getattr(y, "shape", f"a {type(y).__name__}; npgan.conditional.one_hot makes an array of classes")
+    if len(got) != 2 or got != (len(X), num_classes or got[1]):
+        wanted = f"a row of {num_classes} numbers" if num_classes else "a row"
+        raise ValueError(f"y must have {wanted} for each of the {len(X)} rows of X, got {got}")
+    return Dataset(xp.concatenate([X, y], axis=1), name="rows and classes")
 
 
 def fit_softmax(X, y, penalty):
@@ -118,6 +136,7 @@ def fit_softmax(X, y, penalty):
     """
     if not penalty > 0:
         raise ValueError(f"penalty must be > 0, got {penalty}")
+    rows_and_classes(X, y)
     net = MLP([Linear(X.shape[1], y.shape[1], irange=0., rng=RandomStream(0))])
     W, dW = net.layers[0].W, net.layers[0].dW
 
@@ -130,6 +149,9 @@ def fit_softmax(X, y, penalty):
         return float(cost), backend.to_numpy(net.grad).astype(float)
 
     best = minimize(cost_and_grad, np.zeros(net.theta.size), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    if not (best.success or best.nit):
+        raise ValueError(f"L-BFGS found no step that lowers the cost ({best.message}); X has numbers of magnitudes up "
+                         f"to {float(xp.abs(X).max()):g}: rescale them to about 1")
     net.theta[...] = backend.asarray(best.x)
     return net
 

@@ -115,7 +115,7 @@ class CompletingGenerator(ConditionalGenerator):
 
     def given(self, x):
         x, mask = split(x, self.mlp.dim)
-        return xp.concatenate([x * mask, mask], axis=1)
+        return xp.concatenate([xp.where(mask > 0, x, 0), mask], axis=1)     # x may be NaN where it is not given
 
     def fprop(self, z):
         known, self.mask = split(split(z, self.ncond)[1], self.mlp.dim)

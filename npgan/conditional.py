@@ -21,6 +21,8 @@ from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear
 def split(rows, ncond):
     """The rows (m, n) [s | c] in two, s (m, n - ncond) and c (m, ncond), as views."""
     n = rows.shape[1] - ncond
+    if n < 1:
+        raise ValueError(f"rows that end in {ncond} numbers of c have more than those, got shape {rows.shape}")
     return rows[:, :n], rows[:, n:]
 
 
@@ -62,10 +64,11 @@ class Conditional(Linear):
     ncond : int
         The inputs of c, the last of the nvis; W is (nvis - ncond, dim), V is (ncond, dim).
     cond_rng : RandomStream, optional
-        Draws V, uniform on [-irange, irange); `rng` unless given.
+        Draws V, in the way that W is drawn; `rng` unless given.
     """
 
     param_names = ("W", "b", "V")
+    argument_names = Linear.argument_names + ("ncond",)
     accumulates = True
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, ncond, cond_rng=None, **initialisation):
@@ -74,7 +77,9 @@ class Conditional(Linear):
             raise ValueError(f"ncond counts inputs that are a condition, and must be below nvis = {nvis}, got {ncond}")
         super().__init__(nvis - ncond, dim, irange, rng, **initialisation)
         self.nvis, self.ncond = nvis, ncond
-        self.V = initial_weights(ncond, dim, cond_rng or rng, irange)
+        ways = "istdev", "sparse_init", "sparse_stdev"
+        self.V = initial_weights(ncond, dim, cond_rng or rng, irange,
+                                 **{name: value for name, value in initialisation.items() if name in ways})
         self.dV = xp.zeros_like(self.V)
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
@@ -89,9 +94,10 @@ class Conditional(Linear):
         s, c = self.recall(dz)
         self._kept = s,                                             # for Linear's turn, which answers for s
         ds = super().bprop(dz, params, inputs)
-        if params:
-            beta, alpha = (0., 1.) if params is True else params
-            blas.add_product(self.dV, beta, alpha, c.T, dz)
+        if params is True:
+            xp.matmul(c.T, dz, out=self.dV)
+        elif params:
+            blas.add_product(self.dV, *params, c.T, dz)
         if inputs is not False:
             return xp.concatenate([ds, xp.matmul(dz, self.V.T)], axis=1)
 
@@ -195,10 +201,12 @@ class ConditionalGenerator(Generator):
         array (m, mlp.dim)
             x alone.
         """
-        if c.ndim != 2 or c.shape[1] != self.ncond:
-            raise ValueError(f"c must be one or more rows of {self.ncond} numbers, got shape {c.shape}")
-        return xp.concatenate([self.mlp.fprop(xp.concatenate([self.noise(len(part)), part], axis=1))
-                               for part in (c[start:start + 1000] for start in range(0, len(c), 1000))])
+        if getattr(c, "ndim", 0) != 2 or c.shape[1] != self.ncond or not len(c):
+            got = f"shape {c.shape}" if hasattr(c, "shape") else f"{c!r:.40}"
+            raise ValueError(f"c must be one or more rows of {self.ncond} numbers, got {got}")
+        parts = (c[start:start + 1000] for start in range(0, len(c), 1000))
+        return xp.concatenate([self.fprop(xp.concatenate([self.noise(len(part)), part], axis=1))[:, :self.mlp.dim]
+                               for part in parts])
 
     def __repr__(self):
         return f"{type(self).__name__}({self.mlp!r}, ncond={self.ncond}, noise={self.prior!r})"

@@ -10,9 +10,8 @@ dense ones as they are; `Transpose` changes the order where data have another, a
 """
 from itertools import permutations
 
-from npgan import backend
 from npgan.backend import blocks, xp
-from npgan.initialisation import initial_weights
+from npgan.initialisation import initial_bias, initial_weights
 from npgan.layer import Layer, natural, numbers_in, positive_ints, whole_numbers
 from npgan.layers import limit_columns
 from npgan.patches import MaxPool
@@ -32,10 +31,7 @@ class _Kernels(Layer):
             raise ValueError(f"max_kernel_norm must be > 0 or None, got {max_kernel_norm}")
         self.correlation, self.tied_b, self.max_kernel_norm = correlation, bool(tied_b), max_kernel_norm
         self.W = initial_weights(correlation.patch_size, num_kernels, rng, irange, **others)
-        bias, shape = backend.asarray(init_bias), biased[2:] if tied_b else biased
-        if bias.shape not in ((), shape):
-            raise ValueError(f"init_bias must be a number or of shape {shape}, got shape {bias.shape}")
-        self.b = xp.zeros(numbers_in(shape), self.W.dtype).reshape(shape) + bias
+        self.b = initial_bias(init_bias, biased[2:] if tied_b else biased)
         self.dW, self.db = xp.zeros_like(self.W), xp.zeros_like(self.b)
 
     def write(self, params, dW, db):

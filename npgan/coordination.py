@@ -129,6 +129,10 @@ class AlternatingEpochs:
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
         self.discriminator_steps, self.both, self.count = discriminator_steps, False, 0
 
+    def can_have(self, state):
+        """Whether a run can come to a `state`, a dict by `state_names`, so that G's turn comes again."""
+        return not state["both"] or state["count"] <= self.discriminator_steps
+
     def on_monitor(self, train):
         """`Train` calls it before training and after each epoch, before the extensions' own."""
         self.both, self.count = train.epoch % 2 == 1, 0

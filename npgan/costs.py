@@ -7,7 +7,10 @@ D(x) = sigmoid(a), and with the softplus sp(a) = log(1 + e^a)
 
 so no cost takes the log of a rounded probability: log(1 - D) is -inf once D rounds to 1, sp(a) stays finite.
 """
+import math
+
 from npgan.backend import xp
+from npgan.layer import number
 from npgan.layers import sigmoid
 
 
@@ -106,12 +109,12 @@ class Blend:
     """
 
     def __init__(self, zurich_coeff=1., minimax_coeff=1.):
-        if min(zurich_coeff, minimax_coeff) < 0 or zurich_coeff + minimax_coeff == 0:
-            raise ValueError("zurich_coeff and minimax_coeff must be >= 0 and not both 0, "
+        zeta, mu = float(number("zurich_coeff", zurich_coeff)), float(number("minimax_coeff", minimax_coeff))
+        if min(zeta, mu) < 0 or not 0 < zeta + mu < math.inf:
+            raise ValueError("zurich_coeff and minimax_coeff must be >= 0 and not both 0, nor their sum infinite, "
                              f"got {zurich_coeff} and {minimax_coeff}")
-        self.zurich_coeff, self.minimax_coeff = float(zurich_coeff), float(minimax_coeff)
-        total = zurich_coeff + minimax_coeff
-        self.weights = float(zurich_coeff / total), float(minimax_coeff / (2 * total))
+        self.zurich_coeff, self.minimax_coeff = zeta, mu
+        self.weights = zeta / (zeta + mu), mu / (2 * (zeta + mu))
 
     def cost(self, a):
         """The cost of the samples' logits `a` (m, 1), in nats: a 0-d array."""
@@ -168,6 +171,7 @@ class Thresholded:
 
     def cost(self, a, mask=None):
         """The cost of the samples' logits `a` (m, 1), in nats, with a `mask` or else their own: a 0-d array."""
+        check_target(a, 1)
         return (softplus(-a) * (self.mask(a) if mask is None else mask)).mean()
 
     def grad(self, a, mask=None):
@@ -200,6 +204,7 @@ class Lazy(CrossEntropy):
 
     def cost(self, a):
         """The cost of the logits `a` (2m, 1), in nats: a 0-d array."""
+        check_target(a, 1)
         m = rows_of_each(a)
         return (xp.concatenate([softplus(-a[:m]), softplus(a[m:])]) * self.mask(a)).mean()
 

@@ -67,10 +67,15 @@ class Saved(RandomStream):
 
 
 def settings(part):
-    """The class of a `part` of the run, and those of its numbers and strings that do not change in training."""
+    """
+    The class of a `part` of the run, and its numbers and strings but those that change in training.
+
+    Nor its `free_names`, on which training does not depend and in which a run that goes on may differ.
+    """
+    others = *getattr(part, "state_names", ()), *getattr(part, "free_names", ())
     return {"kind": type(part).__name__,
             **{name: value for name, value in vars(part).items()
-               if isinstance(value, (int, float, str, np.generic)) and name not in getattr(part, "state_names", ())}}
+               if isinstance(value, (int, float, str, np.generic)) and name not in others}}
 
 
 def difference(there, here, where=""):

@@ -119,11 +119,10 @@ def diagnose(players, train, fresh, num_samples=1000, seed=2014, generator_loss=
             raise ValueError(f"G makes rows of {G.mlp.dim} numbers, but {dataset.name} has rows of "
                              f"{dataset.X.shape[1]}; take the data that G was trained on")
     x = fresh.X[:num_samples]
-    with aside(pair.streams if pair else [G.rng], seed):
+    with aside((pair or G).streams, seed):
         z = G.noise(len(x))
-        outputs = dict(G.mlp.activations(z))
+        samples, outputs = G.fprop(z), dict(G.mlp.activations(z))
         grad_norms = gradient_norms(pair, z, generator_loss) if pair else None
-    samples = outputs[G.mlp.layer_names[-1]]
     d = [float(pair.discriminate(rows).mean()) if pair else None for rows in (x, samples)]
     dead = {name: 1 - float(xp.any(outputs[name] > 0, axis=0).mean())
             for name, layer in G.mlp.named_layers if isinstance(layer, RectifiedLinear)}

@@ -93,6 +93,9 @@ class _Subject:
             if getattr(getattr(x, "dtype", None), "kind", "") != "f":
                 raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}; "
                                 "npgan.backend.asarray makes one")
+            if not x.size or not xp.isfinite(x).all():
+                raise ValueError(f"{name} must have numbers, all of them finite, got "
+                                 f"{'NaN or infinity' if x.size else f'shape {x.shape}'}")
         self.thing, self.fprop = thing, getattr(thing, "dropout_fprop", thing.fprop)
         self.inputs, self.params = [x.copy() for x in inputs.values()], list(thing.params)
         self.faults, self.streams, self.draws, names = {}, {}, RandomStream(seed), {}
@@ -104,6 +107,9 @@ class _Subject:
                     self.streams[id(value)] = stream, stream.state
         self.names = [*inputs, *(names.get(id(p), f"params[{i}]") for i, p in enumerate(self.params))]
         self.h = self.forward().copy()
+        if not xp.isfinite(self.h).all():
+            raise ValueError(f"the output of {thing!r} is NaN or infinite, which has no slope; take other inputs or "
+                             "parameters")
         if not _same(self.h, self.forward()):
             raise ValueError(f"two forward passes of {thing!r} on one input differ: what it draws must come from a "
                              "RandomStream that is one of its attributes")

@@ -48,13 +48,13 @@ class Inferer:
             raise ValueError(f"an inference net is for a G that takes z alone, got {generator!r}")
         if infer_layer is not None and infer_layer not in G.layer_names[:-1]:
             raise ValueError(f"infer_layer must be one of {', '.join(G.layer_names[:-1])} or None, got {infer_layer!r}")
-        where = None if infer_layer is None else G.with_params[G.layer_names.index(infer_layer)]
-        self.above = G.layers if where is None else G.layers[where + 1:]            # what makes x of the target
-        target, wanted = (infer_layer, G.layers[where].dim) if infer_layer else ("z", generator.nz)
+        above = 0 if infer_layer is None else G.with_params[G.layer_names.index(infer_layer)] + 1
+        self.below, self.above = G.layers[:above], G.layers[above:]                 # what makes the target, and x of it
+        target, wanted = (infer_layer, self.below[-1].dim) if infer_layer else ("z", generator.nz)
         if (net.nvis, net.dim) != (G.dim, wanted):
             raise ValueError(f"an inference net goes from a sample of {G.dim} numbers to {target} of {wanted}, "
                              f"got one from {net.nvis} to {net.dim}")
-        self.net, self.generator, self.infer_layer, self.tau, self.rng = net, generator, infer_layer, tau, rng
+        self.net, self.generator, self.infer_layer, self.tau, self.rng = net, generator, infer_layer, float(tau), rng
 
     @property
     def streams(self):
@@ -88,11 +88,11 @@ def inference_step(inferer, rule, m):
     Whether E is still finite it leaves to the caller to ask, every so many steps, by `npgan.train.check_finite`.
     """
     positive_ints(m=m)
-    G = inferer.generator
-    z = G.noise(m)
-    h = dict(G.mlp.activations(z))
-    target = h[inferer.infer_layer] if inferer.infer_layer else z
-    rule.descend(inferer.net, squared_error_grad(inferer.training_fprop(h["y"]), target))
+    target = inferer.generator.noise(m)
+    for layer in inferer.below:
+        target = layer.fprop(target)
+    x = inferer.generate(target)
+    rule.descend(inferer.net, squared_error_grad(inferer.training_fprop(x), target))
 
 
 def reconstruction_step(inferer, rule, x):

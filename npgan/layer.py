@@ -2,6 +2,10 @@
 import math
 from numbers import Integral, Real
 
+import numpy as np
+
+from npgan import backend
+
 
 class Layer:
     """
@@ -115,6 +119,9 @@ class Layer:
 
     def check_input(self, state_below):
         """Refuse a `state_below` of another width or precision, in words and not by a failed product."""
+        if not hasattr(state_below, "shape"):
+            raise TypeError(f"{self!r} takes an array, got a {type(state_below).__name__}; make one by "
+                            "npgan.backend.asarray")
         if state_below.ndim != 2 or state_below.shape[1] != self.nvis or not len(state_below):
             raise ValueError(f"{self!r} takes one or more rows of {self.nvis} numbers, shape (m, {self.nvis}), "
                              f"got shape {state_below.shape}")
@@ -164,10 +171,17 @@ def whole_numbers(name, value, *parts):
 
 
 def number(name, value):
-    """The `value` of the argument `name`, a finite number."""
-    if not isinstance(value, Real) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    """The `value` of the argument `name`, a number that is finite in floatX too."""
+    if not isinstance(value, Real) or not abs(value) <= float(np.finfo(backend.floatX).max):
+        raise ValueError(f"{name} must be a finite number of {backend.floatX}, got {value!r}")
     return value
+
+
+def positive(name, value):
+    """The `value` of the argument `name`, a finite number > 0, as a float."""
+    if not number(name, value) > 0:
+        raise ValueError(f"{name} must be a number > 0, got {value!r}")
+    return float(value)
 
 
 def natural(name, value):

@@ -4,9 +4,11 @@ The layers of the paper's nets, each with its derivative worked out by hand.
 Everywhere s is ``state_below``, the layer's input, one example a row; z is an affine map of s; h is the layer's output;
 and dA stands for dC/dA, the gradient of a cost C, an array of A's shape.
 """
-from npgan import backend, blas
+import math
+
+from npgan import blas
 from npgan.backend import check_stream, xp
-from npgan.initialisation import initial_weights
+from npgan.initialisation import initial_bias, initial_weights
 from npgan.layer import Layer, number, positive_ints
 
 
@@ -47,10 +49,7 @@ class Linear(Layer):
             raise ValueError(f"max_col_norm must be > 0 or None, got {max_col_norm}")
         self.nvis, self.dim, self.max_col_norm = nvis, dim, max_col_norm
         self.W = initial_weights(nvis, dim, rng, irange, istdev, sparse_init, sparse_stdev)
-        bias = backend.asarray(init_bias)
-        if bias.shape not in ((), (dim,)):
-            raise ValueError(f"init_bias must be a number or of shape ({dim},), got shape {bias.shape}")
-        self.b = xp.zeros_like(self.W[0]) + bias
+        self.b = initial_bias(init_bias, (dim,))
         self.dW, self.db = xp.zeros_like(self.W), xp.zeros_like(self.b)
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
@@ -80,7 +79,8 @@ class Linear(Layer):
         """
         W_j <- W_j min(|W_j|, max_col_norm) / (1e-7 + |W_j|) for each column j (Pylearn2's, its 1e-7 included).
 
-        In `Maxout` a column is one piece, not one unit.  The bias is free.
+        In `Maxout` a column is one piece, not one unit.  The bias is free.  A column whose norm is infinite in floatX
+        becomes NaN, so that `Train` tells of it.
         """
         limit_columns(self.W, self.max_col_norm)
 
@@ -173,8 +173,8 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    include_prob : float in (0, 1]
-        The chance of keeping a unit.
+    include_prob : float in [1/65536, 1]
+        The chance of keeping a unit, which `RandomStream.mask` rounds to a multiple of 1/65536.
     scale : float, optional
         1 / include_prob unless given, so that the expectation of h is s.
     rng : RandomStream
@@ -184,8 +184,8 @@ class Dropout(Layer):
     argument_names = ("include_prob", "scale")
 
     def __init__(self, include_prob, scale=None, rng=None):
-        if not 0 < include_prob <= 1:
-            raise ValueError(f"include_prob must be in (0, 1], got {include_prob}")
+        if not 1 / 65536 <= number("include_prob", include_prob) <= 1:
+            raise ValueError(f"include_prob must be in [1/65536, 1], got {include_prob}")
         if include_prob < 1:
             check_stream(rng)
         self.include_prob, self.rng = include_prob, rng
@@ -215,7 +215,8 @@ def limit_columns(W, limit):
     """Shrink, in place, the columns of `W` whose L2 norm exceeds the `limit`, as `Linear.enforce_norm_limits` says."""
     if limit is not None:
         norm = xp.sqrt(xp.einsum("vj,vj->j", W, W))
-        W *= xp.minimum(norm, limit) / (1e-7 + norm)
+        factor = xp.minimum(norm, limit) / (1e-7 + norm)
+        W *= xp.where(norm < math.inf, factor, math.nan)        # and not 0, which would hide that training diverged
 
 
 def sigmoid(z):

@@ -91,8 +91,8 @@ class Momentum(LearningRule):
         theta, grad = net.theta, net.grad
         for part in backend.blocks(theta.size):
             v = self.velocity[part]
-            v *= self.momentum
-            v -= self.learning_rate * grad[part]
+            v *= float(self.momentum)                       # a NumPy number would bring in a precision of its own
+            v -= float(self.learning_rate) * grad[part]
             theta[part] += v
         net.enforce_norm_limits()
 
@@ -130,6 +130,7 @@ class ExponentialDecay:
     """
 
     state_names = "init_lr", "count"
+    argument_names = "rules",
 
     def __init__(self, rules, decay_factor, min_lr=0.):
         if not number("decay_factor", decay_factor) >= 1:
@@ -164,6 +165,7 @@ class MomentumAdjustor:
     """
 
     state_names = "init_momentum", "count"
+    argument_names = "rules",
 
     def __init__(self, rules, final_momentum, start, saturate):
         if not 0 <= number("final_momentum", final_momentum) < 1:
@@ -202,6 +204,7 @@ class PolyakAverage:
     """
 
     state_names = "count", "theta"
+    argument_names = "net",
 
     def __init__(self, net, decay):
         if not 0 <= number("decay", decay) < 1:

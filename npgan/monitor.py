@@ -5,7 +5,7 @@ Their code exchanges the prefixes ``dis_on_data_`` and ``dis_on_samp_``; here ea
 """
 import warnings
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 from npgan import backend, parzen
 from npgan.backend import xp
@@ -13,6 +13,7 @@ from npgan.costs import cross_entropy
 from npgan.datasets import check_dataset
 from npgan.layer import positive_ints
 from npgan.layers import sigmoid
+from npgan.train import TrainingDiverged
 
 SATURATED = 1e-3                                        # D(x) nearer than this to 0 or 1 leaves no slope to speak of
 
@@ -45,10 +46,13 @@ class Monitor:
     ----------
     history : dict of list of float
         The channels; "epoch" tells after which epoch each value was measured.
+    looks : dict of list
+        By data set D's means when last looked at, and whether the warning stands.
     """
 
-    state_names = "history",
+    state_names = "history", "looks"
     argument_names = "datasets",
+    free_names = "every",
 
     def __init__(self, datasets, seed=2014, batch_size=100, every=1):
         positive_ints(batch_size=batch_size, every=every)
@@ -58,14 +62,14 @@ class Monitor:
         for name, dataset in datasets.items():
             check_dataset(f"datasets[{name!r}]", dataset)
         self.datasets, self.seed, self.batch_size, self.every = dict(datasets), seed, batch_size, every
-        self.history, self.looks, self.warned = {}, {}, set()
+        self.history, self.looks = {}, {}
 
     def on_monitor(self, train):
         """Measure, if the epoch is one of every `every`; if not, only look at D."""
         step, measured = train.step, train.epoch % self.every == 0
         if measured:
             self.record_rates(train)
-        with backend.aside(step.pair.streams, self.seed, train.epoch):
+        with backend.aside(step.pair.streams, self.seed, train.epoch), told_of_samples(train):
             for name, dataset in self.datasets.items():
                 channels = self.over(dataset, step) if measured else self.glance(dataset, step.pair)
                 self.warn_if_saturated(name, channels["d_on_data"], channels["d_on_samples"], train)
@@ -86,13 +90,10 @@ class Monitor:
 
     def warn_if_saturated(self, name, real, fake, train):
         """Say so if on the set `name` D(x), `real`, and D(G(z)), `fake`, are as good as 0 or 1, and were last time."""
-        recorded = (self.history.get(f"{name}_d_on_{rows}", [.5])[-1] for rows in ("data", "samples"))
-        before = self.looks.get(name) or tuple(recorded)        # in a run that goes on, what the last one has recorded
-        self.looks[name] = real, fake
-        if not saturated(real, fake):
-            self.warned.discard(name)
-        elif saturated(*before) and name not in self.warned:
-            self.warned.add(name)
+        *before, warned = self.looks.get(name, (.5, .5, 0))
+        lasts = saturated(real, fake) and saturated(*before)
+        self.looks[name] = [real, fake, int(lasts)]
+        if lasts and not warned:
             meaning = ("D says one thing to all rows: give it a smaller rate" if (real > .5) == (fake > .5) else
                        "D takes all samples for data: let it keep up with G" if fake > .5 else
                        "D has won: its own gradient vanishes, and under log(1 - D(G(z))) that of G; take fewer steps "
@@ -120,6 +121,15 @@ class Monitor:
                 total[channel] = total.get(channel, 0) + value * (len(x) / len(dataset))
         values = backend.to_numpy(xp.stack(list(total.values())))           # one transfer for all of them
         return dict(zip(total, values.tolist()))
+
+
+@contextmanager
+def told_of_samples(train):
+    """Within it samples that are out of Parzen's range end in `TrainingDiverged`: parameters may still be finite."""
+    try:
+        yield
+    except parzen.SamplesOutOfRange as error:
+        raise TrainingDiverged(f"G's {error} {train.when_and_cure()}") from error
 
 
 def saturated(*means):
@@ -150,7 +160,7 @@ class LogLikelihood:
         Epochs from one time to the next.
     """
 
-    argument_names = "channel", "dataset", "num_samples", "every"
+    argument_names = "channel", "dataset", "average", "num_samples"
 
     def __init__(self, monitor, channel, dataset, average=None, num_samples=10000, every=1):
         positive_ints(num_samples=num_samples, every=every)
@@ -163,9 +173,12 @@ class LogLikelihood:
         if train.epoch % self.every:
             return
         G = train.step.pair.generator
+        if G.nz != G.mlp.nvis:
+            raise TypeError(f"{type(self).__name__} is for a G that takes z alone, got {G!r}; npgan.parzen judges "
+                            "samples of any other")
         seed = [self.monitor.seed, train.epoch, len(train.step.pair.streams)]       # the monitor has those before
         averaged = self.average.applied() if self.average else nullcontext()
-        with G.rng.aside(seed), backend.aside(G.streams[1:], *seed), averaged:
+        with G.rng.aside(seed), backend.aside(G.streams[1:], *seed), averaged, told_of_samples(train):
             best = max(self.curve(G))
         self.monitor.record(f"{self.channel}_epoch", train.epoch)
         self.monitor.record(self.channel, best)

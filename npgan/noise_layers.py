@@ -6,7 +6,7 @@ Noise within G, above the bottommost layer, where the paper's experiments have a
 of p_g, as z is.  Given the noise each is affine in its input s.
 """
 from npgan.backend import check_stream, xp
-from npgan.layer import Layer, numbers_in, positive_ints
+from npgan.layer import Layer, numbers_in, positive, positive_ints
 from npgan.layers import Dropout
 
 
@@ -95,10 +95,3 @@ class IntrinsicDropout(Dropout):
 
     def fprop(self, state_below):
         return super().fprop(state_below) if self.include_prob == 1 else self.dropout_fprop(state_below)
-
-
-def positive(name, value):
-    """The argument `name`, a positive number `value`, as a float."""
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a number > 0, got {value}")
-    return float(value)

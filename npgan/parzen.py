@@ -30,8 +30,8 @@ def log_likelihood(x, samples, sigmas):
     Parameters
     ----------
     x : array (n, d)
-        The rows to judge, float32 or float64.  Distances are computed in that precision; for MNIST at sigma = .1
-        float32 leaves an error of some .002 nats a row.
+        The rows to judge, float32 or float64.  Distances are computed in that precision, about the mean of x; for
+        MNIST at sigma = .1 float32 leaves an error of some .002 nats a row.  One row far off worsens that of all.
     samples : array (N, d)
         The centres mu_j, of x's dtype.
     sigmas : float or sequence of float
@@ -46,9 +46,14 @@ def log_likelihood(x, samples, sigmas):
     ------
     TypeError, ValueError
         For arrays of another dtype, or of two; that are not (rows, width), are empty, differ in width, or hold NaN,
-        infinity, or numbers whose squares are; for a sigma that is not a positive number.
+        infinity, or numbers whose squares are (`SamplesOutOfRange`, a ValueError, if samples do); for a sigma that is
+        not a positive number, or whose square is 0 or infinite.
     """
     return StreamingParzen(x, sigmas).add(samples).log_likelihood
+
+
+class SamplesOutOfRange(ValueError):
+    """Samples that hold NaN, infinity, or numbers whose squares are, as those of a game that has diverged."""
 
 
 class StreamingParzen:
@@ -80,8 +85,11 @@ class StreamingParzen:
     def __init__(self, x, sigmas):
         _check("x", x)
         self.sigmas = backend.to_numpy(sigmas).astype("float64")
-        if self.sigmas.ndim > 1 or not self.sigmas.size or not np.all((self.sigmas > 0) & (self.sigmas < np.inf)):
-            raise ValueError(f"sigmas must be one positive number or more, got {sigmas}")
+        largest = math.sqrt(float(np.finfo(str(x.dtype)).max)) / 2                  # 1 / sigma^2 is a number as well
+        if self.sigmas.ndim > 1 or not self.sigmas.size or not np.all((self.sigmas >= 1 / largest)
+                                                                      & (self.sigmas <= largest)):
+            raise ValueError(f"sigmas must be one positive number or more, got {sigmas}; those of {x.dtype} are from "
+                             f"{1 / largest:.0e} to {largest:.0e}")
         self.x, self.num_samples = x, 0
         self.centre = xp.mean(x, axis=0)
         self.sigma = xp.asarray(self.sigmas.reshape(-1, 1))
@@ -91,7 +99,7 @@ class StreamingParzen:
     def add(self, samples):
         """Take in samples (N, d), or one of shape (d,), of x's dtype; returns self."""
         samples = samples[None] if getattr(samples, "ndim", None) == 1 else samples
-        _check("samples", samples)
+        _check("samples", samples, SamplesOutOfRange)
         if samples.dtype != self.x.dtype:
             raise TypeError(f"x and samples must be of one dtype, got {self.x.dtype} and {samples.dtype}")
         if samples.shape[1] != self.x.shape[1]:
@@ -277,7 +285,7 @@ def _half_norm(a):
     return xp.einsum("ij,ij->i", a, a) / 2
 
 
-def _check(name, a):
+def _check(name, a, out_of_range=ValueError):
     """TypeError or ValueError unless a is a matrix with rows, in float32 or float64, whose distances are finite."""
     dtype = getattr(a, "dtype", type(a).__name__)
     if dtype not in backend.PRECISIONS:
@@ -291,4 +299,4 @@ def _check(name, a):
             row = rows.start + int(xp.argmin(fits.all(axis=1)))
             finite = xp.isfinite(a[row]).all()
             what = f"of magnitudes up to {limit:.0e}, got more" if finite else "finite, got NaN or infinity"
-            raise ValueError(f"{name} must be {what} in row {row}")
+            raise out_of_range(f"{name} must be {what} in row {row}")

@@ -8,20 +8,20 @@ import hashlib
 import json
 import math
 import os
+import sys
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from npgan.adversarial import SeparateSteps
 from npgan.archive import number_in
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.blas import openblas
-from npgan.coordination import AlternatingEpochs
 from npgan.datasets import Dataset
 from npgan.description import describe, settings
 from npgan.learning_rule import LearningRule
 
 LATER = "rule_G", "rule_D", "described"                 # of a run's description, which npgan's first files lack
+ADDED = {"rest": None, "stop": False, "looks": {}}      # to the state since, with what the lack of them means
 SUMS = WeakKeyDictionary()                              # of the data sets
 
 
@@ -44,9 +44,13 @@ def describe_run(train):
     What a run and its checkpoint must have in common, in JSON's terms.
 
     Of parts with `state_names` that is their other numbers and strings; an extension may add `argument_names`, which
-    count without `state_names` as well.
+    count without `state_names` as well.  Players, rules and extensions among them go by their names in the run.
     """
     step, parts = train.step, stateful(train)
+    G, D = step.pair.generator, step.pair.discriminator
+    names = {id(part): name for name, part in (
+        *((f"extensions[{i}]", extension) for i, extension in enumerate(train.extensions)), ("rule_G", step.rule_G),
+        ("rule_D", step.rule_D), ("generator", G), ("generator.mlp", G.mlp), ("discriminator", D))}
     return json.loads(json.dumps({
         "floatX": str(step.pair.generator.theta.dtype),
         "generator": describe(step.pair.generator), "discriminator": describe(step.pair.discriminator),
@@ -58,7 +62,7 @@ def describe_run(train):
         **{name: settings(rule) if name in parts else {"kind": type(rule).__name__}
            for name, rule in (("rule_G", step.rule_G), ("rule_D", step.rule_D))},
         "described": [describe(extension) for extension in train.extensions if hasattr(extension, "argument_names")],
-    }, default=told))
+    }, default=lambda thing: names.get(id(thing)) or told(thing)))
 
 
 def told(thing):
@@ -85,7 +89,17 @@ def arithmetic():
     if kernels:
         kernels.restype = ctypes.c_char_p
     return {"backend": xp.module.__name__, "NumPy": np.__version__, "kernels": kernels and kernels().decode(),
-            "threads": threads and threads(), "cores": os.cpu_count()}
+            "threads": threads and threads(), "cores": os.cpu_count(),
+            "ranks": sys.modules["mpi4py.MPI"].COMM_WORLD.size if "mpi4py.MPI" in sys.modules else 1}
+
+
+def check_plain(name, value):
+    """Refuse a `value` of the state `name` that a file would not give back as it is: JSON knows lists, and strings."""
+    if isinstance(value, tuple) or isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        raise TypeError(f"{name} holds {value!r:.80}, which would come back as another; a checkpoint keeps numbers, "
+                        "strings, None, lists, dicts with strings for keys, and arrays")
+    for part in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
+        check_plain(name, part)
 
 
 def fitting(name, value, like):
@@ -108,12 +122,3 @@ def fitting(name, value, like):
     if not fits:
         raise ValueError(f"{name} = {str(value)[:40]}, where a run could not come")
     return value
-
-
-def check_count(step, values):
-    """Refuse, among the `values` of a state, a count of D's steps that `step` cannot have, so that G's never come."""
-    if isinstance(step, SeparateSteps) and values["step.count"] >= step.discriminator_steps or (
-            isinstance(step, AlternatingEpochs) and values["step.both"]
-            and values["step.count"] > step.discriminator_steps):
-        raise ValueError(f"step.count = {values['step.count']}, where a run could not come with "
-                         f"{step.discriminator_steps} steps of D")

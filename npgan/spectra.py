@@ -26,6 +26,9 @@ class FourierCorrelation(Correlation):
 
         Z = V^T X        dC/dW = Re(E^H conj(X) G^T)        dC/ds = Re(A^H conj(V) G).
 
+    Every z is a sum over the whole picture, rounded as its largest numbers are: where the direct way finds equal z, on
+    an even ground say, these differ in their last digits, and by those a maximum over them chooses its place.
+
     A transform of a side of some 20 is a matrix so small that its product takes less time than a fast transform.
 
     Parameters

@@ -13,7 +13,7 @@ from npgan.run_state import stateful
 
 
 class TrainingDiverged(RuntimeError):
-    """A parameter is no longer finite; the message names it, the epoch, the update and the last good checkpoint."""
+    """A number of the game is no longer finite; the message names it, when, and the last good checkpoint."""
 
 
 def check_finite(whose, net, told):
@@ -73,11 +73,15 @@ class Train:
         The attributes that a checkpoint keeps; a step, rule or extension that changes in training lists its own.
     """
 
-    state_names = "epoch", "updates", "seconds", "rest"
+    state_names = "epoch", "updates", "seconds", "rest", "stop"
 
     def __init__(self, step, dataset, batch_size, rng, extensions=()):
-        if not hasattr(step, "pair"):
-            raise TypeError(f"step must hold a pair and its rules, as SimultaneousSteps does, got {step!r}")
+        if not all(hasattr(step, name) for name in ("pair", "rule_G", "rule_D", "generator_loss")):
+            raise TypeError("step must hold a pair, rule_G, rule_D and a generator_loss, as SimultaneousSteps does, "
+                            f"got {step!r}")
+        for name in "rule_G", "rule_D":
+            if not (hasattr(getattr(step, name), "descend") or hasattr(getattr(step, name), "update")):
+                raise TypeError(f"{name} must be a learning rule, such as Momentum, got {getattr(step, name)!r}")
         G = step.pair.generator
         positive_ints(batch_size=batch_size)
         check_dataset("dataset", dataset)
@@ -95,6 +99,9 @@ class Train:
         for extension in extensions:
             if not (hasattr(extension, "on_update") or hasattr(extension, "on_monitor")):
                 raise TypeError(f"an extension has a method on_update or on_monitor, {extension!r} has neither")
+            if isinstance(extension, type):
+                raise TypeError(f"an extension is an object, got the class {extension.__name__}; make one: "
+                                f"{extension.__name__}(...)")
         self.step, self.dataset, self.batch_size, self.rng = step, dataset, batch_size, rng
         self.extensions = list(extensions)
         self.epoch, self.updates, self.seconds, self.stop, self.checkpoint = 0, 0, 0., False, None
@@ -165,13 +172,17 @@ class Train:
         G, D, state = self.step.pair.generator, self.step.pair.discriminator, list(self.state_arrays())
         if reduce(and_, (xp.isfinite(array).all() for array in (G.theta, D.theta, *(array for _, array in state)))):
             return
-        cure = ("a smaller learning rate is the usual cure" if xp.isfinite(self.dataset.X).all() else
-                "the data are no longer finite either")
-        told = f"after epoch {self.epoch}, update {self.updates}; {self.last_good()}; {cure}"
+        told = self.when_and_cure()
         check_finite("G's", G.mlp, told)
         check_finite("D's", D, told)
         what = next(what for what, array in state if not xp.isfinite(array).all())
         raise TrainingDiverged(f"{what} is not finite {told}")
+
+    def when_and_cure(self):
+        """What a `TrainingDiverged` says after what it was that was not finite."""
+        cure = ("a smaller learning rate is the usual cure" if xp.isfinite(self.dataset.X).all() else
+                "the data are no longer finite either")
+        return f"after epoch {self.epoch}, update {self.updates}; {self.last_good()}; {cure}"
 
     def state_arrays(self):
         """What a checkpoint keeps in arrays of floats beside theta, each after the words for it."""

@@ -419,7 +419,7 @@ def test_algorithm_1_waits_for_the_players(tmp_path, check):
 @pytest.mark.parametrize("arguments, words", [
     (["softmax"], "no exercise is called 'softmax'"),
     (["gan", "--max_epochs", "0"], "--max_epochs: must be a whole number >= 1, got '0'"),
-    (["gan", "--save_path", "gan.doc"], "--save_path must end in .png or .pdf or .svg"),
+    (["gan", "--save_path", "gan.doc"], "--save_path: must be a name ending in .png or .pdf or .svg"),
 ])
 def test_a_wrong_option_ends_in_one_line(arguments, words, check):
     done = check(*arguments)

@@ -336,7 +336,6 @@ def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path
 
 @on_numpy
 @pytest.mark.parametrize("changes, message", [({"num_samples": 20}, "num_samples = 20 as in this run, found 10"),
-                                              ({"every": 2}, "every = 2 as in this run, found 1"),
                                               ({"channel": "other"}, "channel = 'other' as in this run, found 'll'")])
 def test_another_log_likelihood_is_refused(changes, message, tmp_path):
     def judged(**changes):
@@ -346,8 +345,8 @@ def test_another_log_likelihood_is_refused(changes, message, tmp_path):
         return run
 
     judged().main_loop(1)
-    checkpoint.restore(tmp_path / "run.npz", judged().train)
-    with pytest.raises(CheckpointError, match=r"expected described\[1\]." + message):
+    checkpoint.restore(tmp_path / "run.npz", judged(every=2).train)
+    with pytest.raises(CheckpointError, match=r"expected described\[4\]." + message):
         checkpoint.restore(tmp_path / "run.npz", judged(**changes).train)
 
 
@@ -492,7 +491,7 @@ def test_a_count_after_which_g_would_never_train_is_refused(order, both, count, 
     run = Run(path, order)
     if reached:
         return checkpoint.restore(path, run.train)
-    with pytest.raises(CheckpointError, match=f"step.count = {count}, where a run could not come with . steps of D"):
+    with pytest.raises(CheckpointError, match=f"step.count = {count}, where a run could not come"):
         checkpoint.restore(path, run.train)
     assert run.train.updates == 0
 
@@ -604,7 +603,7 @@ def test_a_header_that_would_fill_the_memory_is_refused_unread(header, tmp_path,
 
 @on_numpy
 def test_a_header_that_could_not_be_read_is_not_written(tmp_path):
-    with pytest.raises(ValueError, match="a Monitor with a larger every makes it shorter"):
+    with pytest.raises(OSError, match="which is as it was: a header .* a Monitor with a larger every makes it shorter"):
         archive.write(tmp_path / "run.npz", {"history": {"epoch": [0] * 2 * 10**6}}, {})
     assert not list(tmp_path.iterdir())
 

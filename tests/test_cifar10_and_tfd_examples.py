@@ -131,7 +131,7 @@ def test_tfd_trains_in_two_stages_and_goes_on_in_either(do, data, tmp_path):
 
 @pytest.mark.parametrize("script, arguments, message", [
     (DENSE, ["--scale", "nan"], "--scale must be a number above 0, got nan"),
-    (CONV, ["--save_path", "panel.png"], "--save_path must end in .npz, got 'panel.png'"),
+    (CONV, ["--save_path", "panel.png"], "--save_path: must be a name ending in .npz, got 'panel.png'"),
     ("tfd", ["--resume"], "tfd_pretrained.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
     ("tfd", ["--repeat", 3], "batch_size 100 is more than the data's 90 rows"),
 ])

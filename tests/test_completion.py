@@ -87,12 +87,12 @@ def test_the_share_of_given_pixels_is_uniform():
 
 
 def test_masks_are_drawn_anew_and_training_goes_on_from_a_checkpoint(tmp_path):
-    def game():
-        rows, path = Dataset(pictures(16), name="pictures"), tmp_path / "run.npz"
+    def game(path=tmp_path / "run.npz"):
+        rows = Dataset(pictures(16), name="pictures")
         step = SimultaneousSteps(pair(), Momentum(.1, .5), Momentum(.1, .5))
         return Train(step, rows, 8, RandomStream(4), [Monitor({"valid": rows}), checkpoint.Saving(path)])
 
-    whole, first, second = game(), game(), game()
+    whole, first, second = game(tmp_path / "whole.npz"), game(), game()
     whole.main_loop(4)
     first.main_loop(2)
     checkpoint.restore(tmp_path / "run.npz", second)

@@ -316,7 +316,7 @@ def test_labels_that_would_broadcast(function, shape):
 
 @pytest.mark.parametrize("coefficients", [(0, 0), (-1, 2), (2, -1)])
 def test_blend_needs_a_weight(coefficients):
-    with pytest.raises(ValueError, match=f"not both 0, got {coefficients[0]} and {coefficients[1]}"):
+    with pytest.raises(ValueError, match=f"not both 0, .* got {coefficients[0]} and {coefficients[1]}"):
         Blend(*coefficients)
 
 

@@ -81,8 +81,8 @@ def test_coordination_compares_game_by_game(tmp_path, compare, seeds, games):
     (["--save_path", f"{__file__}/digits.png"], {}, "test_examples.py: make it, or choose another"),
     (["--resume"], {}, "digits.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
     (["--save_path", os.path.dirname(__file__)], {}, "tests is a folder: give the path of a file"),
-    (["--save_path", ".png"], {}, "--save_path must end in .png or .pdf or .svg, got '.png'"),
-    (["--save_path", "digits.doc"], {}, "--save_path must end in .png or .pdf or .svg, got 'digits.doc'"),
+    (["--save_path", ".png"], {}, "--save_path: must be a name ending in .png or .pdf or .svg, got '.png'"),
+    (["--save_path", "digits.doc"], {}, "--save_path: must be a name ending in .png or .pdf or .svg, got 'digits.doc'"),
     ([], {"NPGAN_BACKEND": "theano"}, "the backend must be one of numpy, cupy, got 'theano'"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, arguments, environment, message):

@@ -101,18 +101,19 @@ def test_noise_on_what_E_is_shown_shrinks_it_as_ridge_regression_does(float64):
     assert abs(float(E.net.layers[0].W[0, 0]) - .5) < .02           # 400,000 draws
 
 
-def game(tmp_path=None, beside=True, tau=.1, rate=.01):
+def game(tmp_path=None, beside=True, tau=.1, rate=.01, name="run.npz"):
     pair = small_pair(RandomStream(1), .8)
     rng = RandomStream(2)
     E = Inferer(MLP([RectifiedLinear(4, 6, 1., rng), Linear(6, 3, 1., rng)]), pair.generator, tau=tau, rng=rng)
     extensions = [InferenceBeside(E, Momentum(rate, .5))] * beside
-    extensions += [checkpoint.Saving(tmp_path / "run.npz")] if tmp_path else []
+    extensions += [checkpoint.Saving(tmp_path / name)] if tmp_path else []
     rows = Dataset(np.random.RandomState(0).uniform(size=(24, 4)))
     return Train(SimultaneousSteps(pair, Momentum(.1, .5), Momentum(.1, .5)), rows, 8, RandomStream(4), extensions)
 
 
 def test_beside_G_E_changes_nothing_and_goes_on_from_a_checkpoint(tmp_path):
-    alone, beside, whole, first, second = game(beside=False), game(), *(game(tmp_path) for _ in range(3))
+    alone, beside, whole = game(beside=False), game(), game(tmp_path, name="whole.npz")
+    first, second = game(tmp_path), game(tmp_path)
     alone.main_loop(4)
     beside.main_loop(4)
     assert_array_equal(to_numpy(beside.step.pair.generator.theta), to_numpy(alone.step.pair.generator.theta))

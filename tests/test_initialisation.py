@@ -51,7 +51,7 @@ def test_initial_bias():
     assert_array_equal(to_numpy(Linear(2, 3, .1, rng).b), [0, 0, 0])
     assert_array_equal(to_numpy(Linear(2, 3, .1, rng, init_bias=-2).b), [-2, -2, -2])
     assert_array_equal(to_numpy(Maxout(2, 1, 3, .1, rng, init_bias=[1, 2, 3]).b), [1, 2, 3])
-    with pytest.raises(ValueError, match=r"number or of shape \(3,\), got shape \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"finite numbers of shape \(3,\), got shape \(1, 3\)"):
         Linear(2, 3, .1, rng, init_bias=np.zeros((1, 3)))
 
 

@@ -123,9 +123,9 @@ def test_without_dropout_nothing_is_masked_or_scaled():
         assert rng.state == state                                           # and nothing is drawn
 
 
-@pytest.mark.parametrize("include_prob", [0, -.5, 1.1, float("nan")])
+@pytest.mark.parametrize("include_prob", [0, -.5, 1.1, 1e-5, float("nan")])
 def test_bad_include_prob(include_prob):
-    with pytest.raises(ValueError, match=rf"include_prob must be in \(0, 1\], got {include_prob}"):
+    with pytest.raises(ValueError, match=rf"include_prob must be .*, got {include_prob}"):
         Dropout(include_prob, rng=RandomStream(0))
 
 
@@ -193,8 +193,8 @@ def test_sigmoids_of_opposite_logits_sum_to_one(a):
 @pytest.mark.parametrize("value", ["0.1", None, np.nan, np.inf, [1.]])
 def test_numbers_that_are_none_are_refused(value):
     rng = RandomStream(1)
-    with pytest.raises(ValueError, match="left_slope must be a finite number, got "):
+    with pytest.raises(ValueError, match="left_slope must be a finite number of float32, got "):
         RectifiedLinear(2, 2, 1., rng, left_slope=value)
     if value is not None:
-        with pytest.raises(ValueError, match="scale must be a finite number, got "):
+        with pytest.raises(ValueError, match="scale must be a finite number of float32, got "):
             Dropout(.5, value, rng)

@@ -51,7 +51,7 @@ def test_parzen_ll_prints_and_keeps_what_evaluate_finds(pair, tmp_path):
     expected = parzen.evaluate(digits.load("test").X, digits.load("valid").X, asarray(samples))
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("test log-likelihood: ")] == [str(expected)]
-    assert [line.split()[0] for line in lines[1:11]] == [f"{sigma:.4f}" for sigma in parzen.SIGMAS]
+    assert [line.split()[0] for line in lines[2:12]] == [f"{sigma:.4f}" for sigma in parzen.SIGMAS]
     assert f"{expected.sigma:.4f}" in next(line for line in lines if line.endswith("largest"))
     assert sum("not the claim" in line for line in lines) == 1
     assert [line[:30].strip() for line in lines[-6:]] == [
@@ -222,7 +222,7 @@ def test_training_curves_of_one_seed_are_named_by_their_files(tmp_path):
 @pytest.mark.parametrize("script, arguments, message", [
     ("parzen_ll.py", ["nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
     ("parzen_ll.py", ["g50.npz", "--dataset", "digits"], "g50.npz makes rows of 50 numbers, but digits has rows of 64"),
-    ("parzen_ll.py", ["g64.npz", "--dataset", "digits", "--sigma", "0", "--samples_out", "kept.json"],
+    ("parzen_ll.py", ["g64.npz", "--dataset", "digits", "--sigma", "0", "--samples_out", "kept.npy"],
      "sigmas must be one positive number or more, got [0.]"),
     ("parzen_ll.py", ["g64.npz", "--num_samples", "0"], "--num_samples: must be"),
     ("figure2_mnist.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),

@@ -152,12 +152,19 @@ def test_a_saturated_discriminator_is_told_within_an_epoch_and_once_until_it_rec
     assert monitor.history["epoch"] == [0] and len(monitor.history["valid_d_on_data"]) == 1
 
 
-def test_a_run_that_goes_on_knows_of_a_saturated_discriminator_by_its_history():
-    first, second = (Monitor({"valid": Dataset(np.zeros((3, 2)))}) for _ in range(2))
-    Biased().at(0, first)
-    second.history = first.history
-    with pytest.warns(UserWarning, match="valid, epoch 1"):
-        Biased().at(1, second)
+def test_a_run_that_goes_on_after_each_epoch_knows_of_a_saturated_discriminator():
+    """Also where no epoch but the first is measured."""
+    told, state = [], {}
+    for epoch, sure in enumerate([False, True, True, True, False, True, True]):
+        monitor = Monitor({"valid": Dataset(np.zeros((3, 2)))}, every=10)
+        for name, value in state.items():
+            setattr(monitor, name, value)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            Biased().at(epoch, monitor, sure)
+        told += [epoch] * len(caught)
+        state = {name: getattr(monitor, name) for name in monitor.state_names}
+    assert told == [2, 6]
 
 
 @pytest.mark.parametrize("datasets, message", [

@@ -140,8 +140,8 @@ def test_nets_with_noise_inside_are_saved(make, tmp_path):
     (lambda rng: NoiseCat(3, 2, 0., rng), "std must be a number > 0, got 0"),
     (lambda rng: NoiseCat(3, 10 ** 9, 1., rng), "too many for one example"),
     (lambda rng: Clusterize(-1., rng), "scale must be a number > 0, got -1"),
-    (lambda rng: Clusterize(float("nan"), rng), "scale must be a number > 0, got nan"),
-    (lambda rng: IntrinsicDropout(0., rng=rng), r"include_prob must be in \(0, 1\], got 0"),
+    (lambda rng: Clusterize(float("nan"), rng), "scale must be a finite number of float32, got nan"),
+    (lambda rng: IntrinsicDropout(0., rng=rng), r"include_prob must be in \[1/65536, 1\], got 0"),
     (lambda rng: MLP([Linear(3, 4, 1., rng), NoiseCat(3, 2, 1., rng)]), "takes 3 inputs, but the layer below it has 4"),
     (lambda rng: NoiseCat(3, 2, 1., rng).fprop(rng.normal((5, 4))), r"rows of 3 numbers.*got shape \(5, 4\)"),
 ])

@@ -89,12 +89,12 @@ class Interrupt:
 
 @pytest.mark.parametrize("way", ["no epoch", "a signal", "a checkpoint"])
 def test_what_comes_before_training_comes_once(way, tmp_path):
-    def run(*extensions):
-        train = small_train(extensions=[diary := Diary(), *extensions, checkpoint.Saving(tmp_path / "run.npz")])
+    def run(*extensions, name="run.npz"):
+        train = small_train(extensions=[diary := Diary(), *extensions, checkpoint.Saving(tmp_path / name)])
         train.extensions.insert(0, MomentumAdjustor([train.step.rule_G], .7, start=1, saturate=9))
         return train, diary
 
-    whole, _ = run()
+    whole, _ = run(name="whole.npz")
     whole.main_loop(2)
     train, diary = run(*[Interrupt()] * (way == "a signal"))
     if way == "no epoch":
@@ -385,7 +385,7 @@ def test_what_does_not_fit_is_refused_before_training(keywords, message):
 
 def test_what_is_no_step_or_no_list_is_refused():
     step = small_train().step
-    with pytest.raises(TypeError, match="step must hold a pair and its rules, as SimultaneousSteps does, got None"):
+    with pytest.raises(TypeError, match="step must hold a pair, rule_G, .* as SimultaneousSteps does, got None"):
         Train(None, Dataset(DATA), 10, RandomStream(1))
     with pytest.raises(TypeError, match=r"extensions must be a list of them, got a Diary; put it in \[...\]"):
         Train(step, Dataset(DATA), 10, RandomStream(1), Diary())

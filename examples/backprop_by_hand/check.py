@@ -125,11 +125,9 @@ def main(arguments=None):
     parser.add_argument("--answers", type=Path, default=HERE, help="a folder with your files, if they lie elsewhere")
     parser.add_argument("--max_epochs", type=common.positive_int, default=600, help="of the GAN, default %(default)s")
     parser.add_argument("--seed", type=common.natural, default=2014, help="of the GAN, default %(default)s")
-    parser.add_argument("--save_path", type=common.new_file, default="backprop_gan.png",
+    parser.add_argument("--save_path", type=common.new_file(*common.PICTURES), default="backprop_gan.png",
                         help="where its samples are drawn, default %(default)s")
     chosen = parser.parse_args(arguments)
-    if not chosen.save_path.endswith(common.PICTURES):
-        parser.error(f"--save_path must end in {' or '.join(common.PICTURES)}, got {chosen.save_path!r}")
     if chosen.exercise not in (None, "gan", *names):
         parser.error(f"no exercise is called {chosen.exercise!r}; there are {', '.join(e.name for e in EXERCISES)}, "
                      f"their numbers 1 to {len(EXERCISES)}, and gan")

@@ -270,7 +270,7 @@ def replacing(path):
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
-        for left in path.parent.glob(f".????????-{glob.escape(path.name)}"):
+        for left in path.parent.glob(f".{'[0-9a-f]' * 8}-{glob.escape(path.name)}"):
             with suppress(OSError):                             # another process may have removed it
                 if left.stat().st_mtime < time.time() - LEFT:
                     left.unlink()
