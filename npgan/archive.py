@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 import zipfile
 from contextlib import contextmanager
 
@@ -21,7 +22,8 @@ from npgan.datasets.files import DataError, replacing, size_of
 VERSION = 2                                             # 1 had the pieces of a maxout unit side by side
 DIRECTORY, ENTRIES = 2**20, 2000                        # bytes of an archive's list of entries, and entries, at most
 HEADER = 2**25                                          # bytes of a header: 10,000 epochs of 160 channels
-HEADER_MARKS = {b",": 2 * 10**6, b'"': 10**5, b"[": 10**5, b"{": 10**5}     # each costs memory: numbers, names, lists
+HEADER_MARKS = {b",": 2 * 10**6, b'"': 10**5, b"[": 10**5, b"{": 10**5, b"\\": 10**5}    # each costs memory, or time
+STRING, LONGEST = rb'"[^"\\]*(?:\\.[^"\\]*)*"', 10**4    # of JSON, and its bytes: one is quoted in a message
 NOT_OFFERED = errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM        # by a file system, or to this user
 
 
@@ -77,7 +79,8 @@ def number_in(value):
 
 def check_size(header):
     """Refuse a `header`, bytes of JSON, that would take much more memory than that of a run can."""
-    if len(header) > HEADER or any(header.count(mark) > limit for mark, limit in HEADER_MARKS.items()):
+    if (len(header) > HEADER or any(header.count(mark) > limit for mark, limit in HEADER_MARKS.items())
+            or any(len(string[0]) > LONGEST for string in re.finditer(STRING, header))):
         raise ValueError(f"a header of {len(header)} bytes, longer or in more parts than a checkpoint can have; "
                          "a Monitor with a larger every makes it shorter")
 
@@ -106,7 +109,7 @@ def entries(path):
             raise ValueError(f"{len(members)} entries")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in members):
             raise ValueError("compressed entries")
-        if sum(entry.file_size for entry in members) > size:
+        if sum(max(entry.file_size, entry.compress_size) for entry in members) > size:
             raise ValueError("entries larger than the file")
         return {entry.filename.removesuffix(".npy"): parse(archive.read(entry)) for entry in members}
 

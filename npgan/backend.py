@@ -224,6 +224,14 @@ class RandomStream:
         self._host.bit_generator.state = state
         self._start_device()
 
+    def reaches(self, state):
+        """Whether a `state` as that attribute can be a place in this stream; PCG64's increment tells streams apart."""
+        own, place = self._host.bit_generator.state, state["state"]["state"]
+        half = {"has_uint32": state["has_uint32"], "uinteger": state["uinteger"]}
+        limits = (place, 2**128), (half["has_uint32"], 2), (half["uinteger"], 2**32)
+        return (all(type(number) is int and 0 <= number < limit for number, limit in limits)
+                and state == {**own, **half, "state": {**own["state"], "state": place}})
+
     def __repr__(self):
         return f"RandomStream({self.seed})"
 

@@ -65,7 +65,8 @@ class Checkpoint:
     def pair(self, average=True, rng=None):
         """Both, an `AdversaryPair`."""
         rng = rng or RandomStream(2014)
-        return AdversaryPair(self.generator(average, rng), self.discriminator(average, rng))
+        with blaming(self.path):
+            return AdversaryPair(self.generator(average, rng), self.discriminator(average, rng))
 
     @property
     def history(self):
@@ -77,10 +78,12 @@ class Checkpoint:
 
     def _net(self, description, name, average, rng):
         theta = self.arrays[self.header["averages"].get(name, name) if average else name]
-        if theta.dtype.kind != "f" or not np.isfinite(theta).all():
-            raise ValueError(f"{name} of {theta.dtype}, where finite floating-point numbers should be")
-        net = build(description, Saved(theta), rng)
-        net.theta[...] = backend.asarray(theta).reshape(net.theta.shape)
+        with np.errstate(over="ignore"):
+            numbers = theta.astype(backend.floatX, copy=False)
+        if theta.dtype.kind != "f" or not np.isfinite(numbers).all():
+            raise ValueError(f"{name} of {theta.dtype}, where numbers should be that are finite in {backend.floatX}")
+        net = build(description, Saved(numbers), rng)
+        net.theta[...] = backend.asarray(numbers).reshape(net.theta.shape)
         return net
 
 
@@ -312,12 +315,17 @@ def restore(path, train):
         if hasattr(train.step, "can_have") and not train.step.can_have(steps):
             raise ValueError(f"{', '.join(f'step.{name} = {value}' for name, value in steps.items())}, where a run "
                              "could not come")
+        batches, rest = -(-len(train.dataset) // train.batch_size), values.get("train.rest")
+        done = 0 if rest is None else batches - -(-len(rest) // train.batch_size)
+        epoch, updates = values["train.epoch"], values["train.updates"]
+        if updates != epoch * batches + done:
+            raise ValueError(f"{updates} updates in {epoch} epochs of {batches} minibatches and {done} more")
         thetas = [(net, fitting(name, values[name], net.theta)) for name, net in (("theta_g", G), ("theta_d", D))]
         places = saved.header["streams"]
         if len(places) != len(streams(train)):
             raise ValueError(f"{len(places)} random streams, where there are {len(streams(train))}")
-        for place in places:
-            RandomStream(0).state = place                       # all is tried before anything is changed
+        if not all(stream.reaches(place) for stream, place in zip(streams(train), places)):
+            raise ValueError("a place in a random stream that is none of its seed's")   # before anything is changed
         for net, theta in thetas:
             net.theta[...] = xp.asarray(theta)
         for part, attribute, value in state:

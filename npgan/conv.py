@@ -105,6 +105,7 @@ class MaxoutConv(_Kernels):
         self.nvis, n = numbers_in(self.input_shape), num_channels * num_pieces
         correlation = choose_correlation(self.input_shape, self.kernel_shape, self.kernel_stride, pad, n)
         (rows, columns), axes = correlation.out_shape, correlation.order
+        numbers_in((rows, columns, n))
         self.pools = [MaxPool(axes[2], n, num_pieces, num_pieces),
                       MaxPool(axes[1], columns, self.pool_shape[1], self.pool_stride[1]),
                       MaxPool(axes[0], rows, self.pool_shape[0], self.pool_stride[0])]

@@ -30,17 +30,25 @@ def describe(net):
     return {"kind": type(net).__name__, **{name: getattr(net, name) for name in net.argument_names}}
 
 
-def build(description, weights, rng):
-    """The layer of a `description`; it draws its weights from the stream `weights`, masks and noise from `rng`."""
+def build(description, weights, rng, depth=0):
+    """
+    The layer of a `description`; it draws its weights from `weights`, a `Saved`, masks and noise from `rng`.
+
+    A net lies at most ten deep within others, its `depth`.
+    """
     arguments = dict(description)
     kind = arguments.pop("kind")
     if kind == "MLP":
-        return MLP([build(layer, weights, rng) for layer in arguments["layers"]])
+        if depth > 10:
+            raise ValueError("nets within nets, more than ten deep")
+        return MLP([build(layer, weights, rng, depth + 1) for layer in arguments["layers"]])
     if kind not in KINDS:
         raise ValueError(f"a layer {kind}, none of {', '.join(KINDS)}; add its class to npgan.description.KINDS")
     drawn = ({"irange": 0., "rng": weights} if KINDS[kind].param_names else
              {"rng": rng} if issubclass(KINDS[kind], (Dropout, NoiseCat, Clusterize)) else {})
-    return KINDS[kind](**arguments, **drawn)
+    layer = KINDS[kind](**arguments, **drawn)
+    weights.count(layer)
+    return layer
 
 
 def build_generator(description, mlp, rng):
@@ -57,13 +65,19 @@ class Saved(RandomStream):
     """Stands for the stream that draws weights: hands out those of a saved `theta`, and no more than there are."""
 
     def __init__(self, theta):
-        self.theta = theta
+        self.theta, self.left, self.layers = theta, theta.size, 0
 
     def uniform(self, low, high, shape):
         """The next of them, an array of `shape`, whatever `low` and `high` say."""
         size = math.prod(shape)
         W, self.theta = self.theta[:size], self.theta[size:]
         return backend.asarray(W).reshape(shape)
+
+    def count(self, layer):
+        """Refuse a `layer` with more parameters, biases too, than are left of theta, or after a thousand others."""
+        self.left, self.layers = self.left - sum(p.size for p in layer.params), self.layers + 1
+        if self.left < 0 or self.layers > 1000:
+            raise ValueError(f"layers with more parameters than are saved, or more than {self.layers - 1} of them")
 
 
 def settings(part):

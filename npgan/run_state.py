@@ -22,6 +22,7 @@ from npgan.learning_rule import LearningRule
 
 LATER = "rule_G", "rule_D", "described"                 # of a run's description, which npgan's first files lack
 ADDED = {"rest": None, "stop": False, "looks": {}}      # to the state since, with what the lack of them means
+WHOLE = 2**53                                           # beyond any count; what is below is exact as a float
 SUMS = WeakKeyDictionary()                              # of the data sets
 
 
@@ -109,14 +110,16 @@ def fitting(name, value, like):
         fits = getattr(value, "dtype", None) == like.dtype and (
             value.shape == like.shape and np.isfinite(value).all() if like.dtype.kind == "f" else
             value.ndim == 1 and len(value) <= len(like) and np.isin(value, to_numpy(like)).all())
-    elif isinstance(like, dict):
-        fits = isinstance(value, dict) and all(isinstance(numbers, list) and all(type(number) in (int, float)
-                                               for number in numbers) for numbers in value.values())
+    elif isinstance(like, dict):                            # of a monitor
+        fits = isinstance(value, dict) and all(
+            isinstance(numbers, list) and numbers and all(type(number) is float or type(number) is int and
+                                                          abs(number) < WHOLE for number in numbers)
+            for numbers in value.values())
     elif isinstance(like, list):
         fits = isinstance(value, list) and len(value) == len(like)
         fits = fits and [fitting(name, *pair) for pair in zip(value, like)] == value
     elif type(like) in (int, float):
-        fits = type(value) in (int, type(like)) and 0 <= value < math.inf
+        fits = type(value) in (int, type(like)) and 0 <= value < (WHOLE if type(value) is int else math.inf)
     else:
         fits = isinstance(value, type(like))
     if not fits:

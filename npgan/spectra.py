@@ -5,6 +5,8 @@ from npgan import backend
 from npgan.backend import xp
 from npgan.patches import Correlation
 
+LONGEST = 256                       # places on a circle whose matrices are small beside the maps
+
 
 class FourierCorrelation(Correlation):
     """
@@ -127,6 +129,7 @@ def choose_correlation(shape, kernel_shape, stride, pad, n):
     (rows, cols, channels), (height, width) = shape, direct.out_shape
     F, H = rows + pad, (cols + pad) // 2 + 1
     transforms = (rows * cols + F * rows) * H * channels + (F * height + height * width) * H * n
-    if stride == (1, 1) and 8 * (transforms + F * H * channels * n) < height * width * direct.patch_size * n:
+    fewer = 8 * (transforms + F * H * channels * n) < height * width * direct.patch_size * n
+    if stride == (1, 1) and max(F, cols + pad) <= LONGEST and fewer:
         return FourierCorrelation(shape, kernel_shape, pad)
     return direct

@@ -558,7 +558,7 @@ def test_parameters_that_are_not_finite_make_no_net(damage, tmp_path):
     checkpoint.save_generator(path, G)
     header, arrays = archive.read(path)
     archive.write(path, {"run": header["run"], "averages": {}}, {"theta_g": np.full_like(arrays["theta_g"], damage)})
-    with pytest.raises(CheckpointError, match="generator.npz: .*theta_g of float16, where finite"):
+    with pytest.raises(CheckpointError, match="generator.npz: .*theta_g of float16, where .* finite in float32"):
         checkpoint.load(path).generator()
 
 

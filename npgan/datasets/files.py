@@ -21,6 +21,7 @@ MEMBERS = 1000                      # of an archive
 MARGIN = 2**20                      # bytes of an archive beyond the files wanted of it: headers, a licence, a page
 GROWTH = 2**16                      # bytes by which what does not compress may grow
 PACE = 2**25                        # bytes that a slow processor inflates in a second; ours do 2**27 to 2**29
+LONGEST = 1000                      # characters of each part of a message
 LEFT = 3600                         # seconds after which a file that was begun will not be finished
 REMEDY = "put the right file there, or remove it so that another is searched for"
 
@@ -40,6 +41,8 @@ class DataError(ValueError):
     """
 
     def __init__(self, path, expected, found, remedy):
+        expected, found, remedy = (text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+                                   for text in (expected, found, remedy))
         super().__init__(path, expected, found, remedy)
         self.path, self.expected, self.found, self.remedy = path, expected, found, remedy
 
@@ -80,7 +83,7 @@ def missing(name, names, found="no such file", first=""):
                      "in NPGAN_DATA_PATH")
 
 
-def read(path, limit, md5=None):
+def read(path, limit, md5=None, clock=None):
     """
     The bytes of a file, uncompressed if its name ends in .gz.
 
@@ -92,6 +95,8 @@ def read(path, limit, md5=None):
         a .gz take longer than one of so many bytes can, whatever it is made of.
     md5 : str, optional
         The MD5 sum that these bytes must have.
+    clock : Clock, optional
+        Which goes on to what else is inflated of them.
 
     Returns
     -------
@@ -107,7 +112,7 @@ def read(path, limit, md5=None):
         if size_of(path) > limit + GROWTH:
             raise refusal(path, limit, md5, "more")
         with open(path, "rb") as stream:
-            data = gunzip(stream, limit) if path.suffix == ".gz" else stream.read(limit + 1)
+            data = gunzip(stream, limit, clock or Clock(limit)) if path.suffix == ".gz" else stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, limit, md5, f"unreadable data ({error})") from error
     return accepted(path, data, limit, md5)
@@ -121,9 +126,13 @@ def size_of(path):
     return status.st_size
 
 
-def gunzip(stream, limit):
-    """The bytes in `stream`, an open .gz file, of members with zeros between them; at most one more than `limit`."""
-    data, clock = BytesIO(), Clock(limit)
+def gunzip(stream, limit, clock):
+    """
+    The bytes in `stream`, an open .gz file, of members with zeros between them; at most one more than `limit`.
+
+    The `clock`, a `Clock`, stops what takes too long.
+    """
+    data = BytesIO()
     pieces = iter(lambda: stream.read(2**16), b"")
     for piece in pieces:
         while piece := piece.lstrip(b"\0"):
@@ -260,9 +269,11 @@ def replacing(path):
 
     They are written beside it under a name of their own, so that neither a failure nor another process doing the same
     leaves half a file.  Such files that a killed process left, an hour old or more, are removed.  Of a symbolic link
-    the file that it leads to is replaced.
+    the file that it leads to is replaced; what is no file, such as a device, is refused.
     """
     path = Path(os.path.realpath(path))
+    if path.exists():
+        size_of(path)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         with open(temporary, "xb") as stream:
@@ -274,6 +285,8 @@ def replacing(path):
             with suppress(OSError):                             # another process may have removed it
                 if left.stat().st_mtime < time.time() - LEFT:
                     left.unlink()
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)                          # "File too large" does not say which
         raise

@@ -40,12 +40,13 @@ def read(path, names, limit):
         If the file is of another kind or version, too long, or damaged, or if under one of the names there is nothing,
         or something other than an array of real numbers.
     """
-    data = memoryview(files.read(path, limit))
+    clock = files.Clock(limit)
+    data = memoryview(files.read(path, limit, clock=clock))
     order = {b"\0\1IM": "<", b"\1\0MI": ">"}.get(bytes(data[124:128]))
     if order is None:
         raise DataError(path, "a MATLAB file of version 5 to 7, with IM or MI at the end of its header",
                         str(bytes(data[124:128])), "put such a file there; MATLAB writes one by save with -v7")
-    found, left, clock = {}, limit, files.Clock(limit)
+    found, left = {}, limit
     try:
         for number, (kind, contents) in enumerate(_elements(data[128:], order)):
             if number == MOST or left <= 0:

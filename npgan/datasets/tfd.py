@@ -55,17 +55,20 @@ def load(which, fold=0):
                         f"{images.shape}, {folds.shape} and {labels.shape}", files.REMEDY)
     if not isinstance(fold, Integral) or not 0 <= fold < 5:
         raise DataError(path, "a fold from 0 to 4", f"{fold!r} asked for", "choose one of these")
-    rows = np.isin(folds[:, fold], codes)
-    if not rows.any():
+    rows = np.flatnonzero(np.isin(folds[:, fold], codes))
+    if not rows.size:
         raise DataError(path, f"the code {' or '.join(map(str, codes))} in fold {fold}", "none", files.REMEDY)
-    pixels, labels = images[rows].reshape(-1, 48 * 48), labels[rows, 0]
     _check(path, "codes in folds", folds, 0, 3)
-    _check(path, "pixels in images", pixels, 0, 255)
+    X = np.empty((len(rows), 48 * 48), backend.floatX)
+    for start in range(0, len(rows), 1000):                         # by parts: the file may have them in float64
+        pixels = images[rows[start:start + 1000]].reshape(-1, 48 * 48)
+        _check(path, "pixels in images", pixels, 0, 255)
+        X[start:start + 1000] = pixels
     name, y = f"tfd {which}", None
     if which != "unlabeled":
+        labels = labels[rows, 0]
         _check(path, "expressions in labs_ex", labels, 1, 7)
         name, y = f"tfd {which} of fold {fold}", labels.astype(int) - 1
-    X = backend.asarray(pixels)
     X /= 255
     return Dataset(X, y, shape=(48, 48), name=name, caveat="" if n == PICTURES else CAVEAT.format(n))
 
