@@ -23,7 +23,7 @@ from npgan.datasets.files import printable
 from npgan.description import Saved, build, build_generator, describe, difference
 from npgan.layer import positive_ints
 from npgan.learning_rule import PolyakAverage
-from npgan.run_state import ADDED, LATER, arithmetic, check_plain, describe_run, fitting, stateful, streams
+from npgan.run_state import LATER, arithmetic, check_plain, describe_run, fitting, stateful, states_among, streams
 
 DTYPES = "float16", "float32", "float64"
 
@@ -276,7 +276,8 @@ def restore(path, train):
     Put a saved run back into a `Train` built in the same way: its `main_loop` goes on as if it had never stopped.
 
     It does so bit for bit where the arithmetic is the same: the backend, NumPy, the processor's kind and the number of
-    BLAS threads decide how sums are rounded.  A warning tells what differs.
+    BLAS threads decide how sums are rounded.  A warning tells what differs.  On CuPy the epochs after which it is saved
+    have to be the same as well, see `save`.
 
     Parameters
     ----------
@@ -301,25 +302,7 @@ def restore(path, train):
                                   "build this run as the saved one was built, or save it under another name")
         G, D = train.step.pair.generator, train.step.pair.discriminator
         values = {**saved.header["state"], **saved.arrays}
-        started = {"rule_G.velocity": G.theta, "rule_D.velocity": D.theta, "train.rest": np.arange(len(train.dataset))}
-        state = []
-        for name, part in stateful(train).items():
-            for attribute in part.state_names:
-                key = f"{name}.{attribute}"
-                value = values[key] if key in values or attribute not in ADDED else ADDED[attribute]
-                known = key in started or type(part).__module__.startswith("npgan.")    # others know their own state
-                if known and not (value is None and key in started):
-                    value = fitting(key, value, started.get(key, getattr(part, attribute)))
-                state.append((part, attribute, value))
-        steps = {attribute: value for part, attribute, value in state if part is train.step}
-        if hasattr(train.step, "can_have") and not train.step.can_have(steps):
-            raise ValueError(f"{', '.join(f'step.{name} = {value}' for name, value in steps.items())}, where a run "
-                             "could not come")
-        batches, rest = -(-len(train.dataset) // train.batch_size), values.get("train.rest")
-        done = 0 if rest is None else batches - -(-len(rest) // train.batch_size)
-        epoch, updates = values["train.epoch"], values["train.updates"]
-        if updates != epoch * batches + done:
-            raise ValueError(f"{updates} updates in {epoch} epochs of {batches} minibatches and {done} more")
+        states = list(states_among(values, train))
         thetas = [(net, fitting(name, values[name], net.theta)) for name, net in (("theta_g", G), ("theta_d", D))]
         places = saved.header["streams"]
         if len(places) != len(streams(train)):
@@ -328,8 +311,9 @@ def restore(path, train):
             raise ValueError("a place in a random stream that is none of its seed's")   # before anything is changed
         for net, theta in thetas:
             net.theta[...] = xp.asarray(theta)
-        for part, attribute, value in state:
-            setattr(part, attribute, xp.array(value) if hasattr(value, "shape") else value)
+        for part, state in states:
+            for attribute, value in state.items():
+                setattr(part, attribute, xp.array(value) if hasattr(value, "shape") else value)
         for stream, place in zip(streams(train), places):
             stream.state = place
         changed = "arithmetic" in saved.header and difference({"ranks": 1, **saved.header["arithmetic"]}, arithmetic())

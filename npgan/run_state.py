@@ -103,6 +103,25 @@ def check_plain(name, value):
         check_plain(name, part)
 
 
+def states_among(values, train):
+    """Each part of a run, and its state among the `values` of a file as a dict, as a run could have it."""
+    pair, rows = train.step.pair, np.arange(len(train.dataset))
+    started = {"rule_G.velocity": pair.generator.theta, "rule_D.velocity": pair.discriminator.theta, "train.rest": rows}
+    for name, part in stateful(train).items():
+        state = {}
+        for attribute in part.state_names:
+            key = f"{name}.{attribute}"
+            value = values[key] if key in values or attribute not in ADDED else ADDED[attribute]
+            known = key in started or type(part).__module__.startswith("npgan.")        # others know their own state
+            if known and not (value is None and key in started):
+                value = fitting(key, value, started.get(key, getattr(part, attribute)))
+            state[attribute] = value
+        if hasattr(part, "can_have") and not part.can_have(state):
+            told = ", ".join(f"{name}.{attribute} = {value!s:.40}" for attribute, value in state.items())
+            raise ValueError(f"{told}, where a run could not come")
+        yield part, state
+
+
 def fitting(name, value, like):
     """The `value` that a file has for `name`, if the state of a run can have it where a new run has `like`."""
     value, like = (each.item() if getattr(each, "ndim", None) == 0 else each for each in (value, like))

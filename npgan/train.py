@@ -25,6 +25,25 @@ def check_finite(whose, net, told):
         raise TrainingDiverged(f"{whose} {name} is not finite {told}")
 
 
+def check_step(step):
+    """Refuse a `step` without what `Train` and its checkpoints ask of it."""
+    if not all(hasattr(step, name) for name in ("pair", "rule_G", "rule_D", "generator_loss")):
+        raise TypeError("step must hold a pair, rule_G, rule_D and a generator_loss, as SimultaneousSteps does, "
+                        f"got {step!r}")
+    for name in "rule_G", "rule_D":
+        if not (hasattr(getattr(step, name), "descend") or hasattr(getattr(step, name), "update")):
+            raise TypeError(f"{name} must be a learning rule, such as Momentum, got {getattr(step, name)!r}")
+
+
+def check_extension(extension):
+    """Refuse an `extension` that nothing would call, or that is the class of one."""
+    if not (hasattr(extension, "on_update") or hasattr(extension, "on_monitor")):
+        raise TypeError(f"an extension has a method on_update or on_monitor, {extension!r} has neither")
+    if isinstance(extension, type):
+        raise TypeError(f"an extension is an object, got the class {extension.__name__}; make one: "
+                        f"{extension.__name__}(...)")
+
+
 class Train:
     """
     Trains a pair, epoch by epoch, in the order of the authors' trainer.
@@ -76,12 +95,7 @@ class Train:
     state_names = "epoch", "updates", "seconds", "rest", "stop"
 
     def __init__(self, step, dataset, batch_size, rng, extensions=()):
-        if not all(hasattr(step, name) for name in ("pair", "rule_G", "rule_D", "generator_loss")):
-            raise TypeError("step must hold a pair, rule_G, rule_D and a generator_loss, as SimultaneousSteps does, "
-                            f"got {step!r}")
-        for name in "rule_G", "rule_D":
-            if not (hasattr(getattr(step, name), "descend") or hasattr(getattr(step, name), "update")):
-                raise TypeError(f"{name} must be a learning rule, such as Momentum, got {getattr(step, name)!r}")
+        check_step(step)
         G = step.pair.generator
         positive_ints(batch_size=batch_size)
         check_dataset("dataset", dataset)
@@ -97,15 +111,17 @@ class Train:
         if not isinstance(extensions, Sequence):
             raise TypeError(f"extensions must be a list of them, got a {type(extensions).__name__}; put it in [...]")
         for extension in extensions:
-            if not (hasattr(extension, "on_update") or hasattr(extension, "on_monitor")):
-                raise TypeError(f"an extension has a method on_update or on_monitor, {extension!r} has neither")
-            if isinstance(extension, type):
-                raise TypeError(f"an extension is an object, got the class {extension.__name__}; make one: "
-                                f"{extension.__name__}(...)")
+            check_extension(extension)
         self.step, self.dataset, self.batch_size, self.rng = step, dataset, batch_size, rng
         self.extensions = list(extensions)
         self.epoch, self.updates, self.seconds, self.stop, self.checkpoint = 0, 0, 0., False, None
         self.rest, self.signals, self.max_epochs, self.begun = None, [], None, False
+
+    def can_have(self, state):
+        """Whether a run can come to a `state`, a dict by `state_names`: the updates are those of its epochs."""
+        batches, rest = -(-len(self.dataset) // self.batch_size), state["rest"]
+        done = 0 if rest is None else batches - -(-len(rest) // self.batch_size)
+        return state["updates"] == state["epoch"] * batches + done
 
     def main_loop(self, max_epochs):
         """
