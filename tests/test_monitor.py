@@ -10,12 +10,14 @@ from numpy.testing import assert_allclose
 from npgan import backend
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream, xp
+from npgan.conditional import ConditionalGenerator
 from npgan.costs import NonSaturating
 from npgan.datasets import Dataset
 from npgan.layers import Linear, Maxout
 from npgan.learning_rule import Momentum, PolyakAverage
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor, measure, unit_statistics, weight_norms
+from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend", "float64")
 
@@ -197,6 +199,39 @@ def test_log_likelihood_is_that_of_the_averaged_generator_and_leaves_no_trace():
     assert monitor.history["own_epoch"] == [0]
     assert G.rng.state == place or xp.module is not np
     assert float(abs(G.theta).sum()) == 0
+
+
+def test_a_log_likelihood_of_a_conditional_g_is_refused():
+    rng = RandomStream(1)
+
+    class Running:
+        G = ConditionalGenerator(MLP([Linear(5, 2, 1., rng)]), 2, "gaussian", rng)
+        step, epoch = SimultaneousSteps(AdversaryPair(G, MLP([Linear(4, 1, 1., rng)])), Momentum(.1), Momentum(.1)), 0
+
+    with pytest.raises(TypeError, match="LogLikelihood is for a G that takes z alone, got ConditionalGenerator"):
+        LogLikelihood(Monitor({}), "ll", Dataset(np.ones((3, 2)))).on_monitor(Running)
+
+
+class Grow:
+    """After the first epoch it makes G's parameters finite numbers whose squares are not."""
+
+    def on_monitor(self, train):
+        if train.epoch == 1:
+            train.step.pair.generator.theta[...] = 1e200
+
+
+@pytest.mark.parametrize("watch", [lambda rows: Monitor({"valid": rows}),
+                                   lambda rows: LogLikelihood(Monitor({}), "ll", rows, num_samples=10)],
+                         ids=["Monitor", "LogLikelihood"])
+def test_samples_beyond_all_distances_end_in_training_diverged(watch):
+    rows = Dataset(np.ones((6, 2)))
+    step = SimultaneousSteps(linear_pair([0., 0]), Momentum(.1), Momentum(.1))
+    train = Train(step, rows, 2, RandomStream(1), [Grow(), watch(rows)])
+    train.checkpoint = "run.npz"
+    message = (r"^G's samples must be of magnitudes up to .*, got more in row \d after epoch 1, update 3; "
+               "the last good checkpoint is run.npz; a smaller learning rate")
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        train.main_loop(2)
 
 
 def test_maxout_rows_and_columns_are_those_of_its_pieces():

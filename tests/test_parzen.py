@@ -16,7 +16,16 @@ from scipy.special import logsumexp
 from npgan import backend, parzen
 from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.datasets import files, mnist
-from npgan.parzen import Result, StreamingParzen, choose_sigma, evaluate, log_likelihood, over_folds, sanity_samples
+from npgan.parzen import (
+    Result,
+    SamplesOutOfRange,
+    StreamingParzen,
+    choose_sigma,
+    evaluate,
+    log_likelihood,
+    over_folds,
+    sanity_samples,
+)
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 float64 = pytest.mark.usefixtures("float64")
@@ -273,6 +282,17 @@ def test_bad_input(x, samples, sigmas, error, message):
         log_likelihood(asarray(x), asarray(samples), sigmas)
 
 
+@pytest.mark.parametrize("floatX, least, largest", [("float32", 2e-19, 9e18), ("float64", 1e-153, 6e153)])
+def test_a_sigma_whose_square_is_no_number_of_x_s_precision_is_refused(floatX, least, largest):
+    """Where x is the sample, its density is that of a Gaussian's centre, 1 / (sigma sqrt(2 pi))."""
+    x = xp.ones((1, 1), floatX)
+    for sigma in least, largest:
+        assert float(log_likelihood(x, x, sigma)[0]) == pytest.approx(-log(sigma) - .9189385332, rel=1e-6)
+    for sigma in least / 10, largest * 10, least**2, [.1, largest**1.5]:
+        with pytest.raises(ValueError, match=f"sigmas must be one positive number or more, .*; those of {floatX} are"):
+            log_likelihood(x, x, sigma)
+
+
 def test_bad_types():
     good = asarray([[0.]])
     with pytest.raises(TypeError, match="x must be an array of float32 or float64, got int64"):
@@ -297,8 +317,9 @@ def test_bad_calls():
 def test_rows_whose_distances_are_beyond_all_numbers_are_refused(floatX, large):
     ones, rows = np.ones((3, 2), floatX), np.array([[0, 1], [1, large]], floatX)
     for name, x, samples in ("x", rows, ones), ("samples", ones, rows):
-        with pytest.raises(ValueError, match=f"{name} must be of magnitudes up to .*, got more in row 1"):
+        with pytest.raises(ValueError, match=f"{name} must be of magnitudes up to .*, got more in row 1") as caught:
             log_likelihood(x, samples, .2)
+        assert (caught.type is SamplesOutOfRange) == (name == "samples")        # of which a game that diverged is told
 
 
 @on_numpy
