@@ -7,11 +7,13 @@ from numpy.testing import assert_array_equal
 from npgan import backend
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream, to_numpy
+from npgan.conv import Transpose
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
 from npgan.diagnosis import diagnose
 from npgan.layers import Linear, RectifiedLinear
 from npgan.mlp import MLP
+from npgan.noise_layers import IntrinsicDropout
 
 pytestmark = pytest.mark.usefixtures("each_backend", "float64")
 
@@ -50,6 +52,16 @@ def test_d_is_told_for_data_and_for_samples():
     assert (found.d_on_data, found.d_on_samples) == (pytest.approx((1 / 2 + 3 / 4) / 2), pytest.approx(3 / 4))
 
 
+def test_d_judges_what_comes_after_the_last_layer_with_parameters():
+    """G's transpose turns (0, 1, 0, 0) into (0, 0, 1, 0), to which D says log 3, and 0 to what was below."""
+    rng, rows = RandomStream(1), Dataset(np.eye(4))
+    G = MLP([Linear(3, 4, 0., rng, init_bias=np.eye(4)[1]), Transpose((1, 2, 2), (0, 2, 1))])
+    D = MLP([Linear(4, 1, 0., rng)])
+    D.theta[2] = float(np.log(3))
+    found = diagnose(AdversaryPair(Generator(G, "uniform", rng), D), rows, rows)
+    assert found.d_on_samples == pytest.approx(3 / 4) and found.distinct == 1
+
+
 def test_gradient_norms_are_those_of_the_chain_rule():
     """The logit is 3, so -log D has dC/db = -sigmoid(-3) w in y; dC/dW is 9 times it; h0 gets nothing through W = 0."""
     found = diagnose(constant_pair([1., 0], [3., 4]), corners(), corners())
@@ -81,6 +93,19 @@ def test_the_players_and_their_streams_stay_as_they_were():
 
     for asked, not_asked in zip(theta_and_noise(True), theta_and_noise(False)):
         assert_array_equal(asked, not_asked)
+
+
+def test_masks_within_a_generator_alone_are_left_where_they_were():
+    """Of 200 fair coins no 200 later ones are the same: below 1e-60."""
+    def masks(ask):
+        noise, stream = RandomStream(3), RandomStream(4)
+        G = MLP([RectifiedLinear(3, 5, 1., noise), IntrinsicDropout(.5, rng=stream), Linear(5, 4, 1., noise)])
+        G, data = Generator(G, "gaussian", noise), Dataset(np.random.RandomState(1).uniform(size=(25, 4)))
+        if ask:
+            assert diagnose(G, data, data) == diagnose(G, data, data)
+        return to_numpy(stream.mask(.5, (200,)))
+
+    assert_array_equal(masks(True), masks(False))
 
 
 def test_the_report_has_each_number_and_what_it_means():

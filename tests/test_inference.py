@@ -8,6 +8,7 @@ from npgan import checkpoint
 from npgan.adversarial import Generator, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.conditional import ConditionalGenerator
+from npgan.conv import Transpose
 from npgan.costs import squared_error
 from npgan.datasets import Dataset
 from npgan.inference import InferenceBeside, Inferer, inference_step, reconstruction_step
@@ -26,17 +27,19 @@ class Still(LearningRule):
         pass
 
 
-def inferer(infer_layer=None, seed=2, **arguments):
+def inferer(infer_layer=None, seed=2, top=(), **arguments):
     rng = RandomStream(seed)
     G = small_pair(RandomStream(1)).generator
+    G = Generator(MLP([*G.mlp.layers, *top]), G.prior, G.rng)
     dim = 5 if infer_layer else 3
     return Inferer(MLP([RectifiedLinear(4, 6, 1., rng, init_bias=.1), Linear(6, dim, 1., rng)]), G, infer_layer,
                    **arguments)
 
 
+@pytest.mark.parametrize("top", [(), (Transpose((1, 2, 2), (0, 2, 1)),)], ids=["sigmoids", "a transpose"])
 @pytest.mark.parametrize("infer_layer", [None, "h0"])
-def test_E_descends_the_squared_error_of_its_target(float64, infer_layer):
-    E = inferer(infer_layer)
+def test_E_descends_the_squared_error_of_its_target(float64, infer_layer, top):
+    E = inferer(infer_layer, top=top)
     G = E.generator
     place = G.rng.state
     z = G.noise(7)
@@ -59,8 +62,9 @@ def test_the_reconstruction_s_gradient_comes_through_G_held_fixed(float64, infer
     assert_array_equal(to_numpy(E.generator.grad), to_numpy(before))
 
 
-def test_training_E_leaves_G_bit_identical():
-    E = inferer(tau=.1, rng=RandomStream(5))
+@pytest.mark.parametrize("tau", [.1, np.float64(.1)], ids=["a number", "NumPy's"])
+def test_training_E_leaves_G_bit_identical(tau):
+    E = inferer(tau=tau, rng=RandomStream(5))
     before, net = E.generator.theta.copy(), E.net.theta.copy()
     for _ in range(20):
         inference_step(E, Momentum(.01), 8)
