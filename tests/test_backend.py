@@ -203,6 +203,13 @@ def test_a_seed_is_whole_and_not_negative(seed):
         RandomStream(seed)
 
 
+@pytest.mark.parametrize("seed", [[1, 2**32], [1, 0, 2**32], 2**128, [2**128 + 1, 0]])
+def test_a_seed_that_would_name_another_seed_s_stream_is_refused(seed):
+    with pytest.raises(ValueError, match=r"a seed is below 2\^128, and what follows it below 2\^32, got "):
+        RandomStream(seed)
+    RandomStream([2**128 - 1, 2**32 - 1])
+
+
 @both
 @pytest.mark.parametrize("shape", [4, (4,), (2, 0), (3, 1, 5)])
 def test_shapes(shape):

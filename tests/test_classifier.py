@@ -118,6 +118,38 @@ def test_classes_that_do_not_fit_the_net_are_refused():
         train_classifier(net, asarray(np.ones((4, 2))), [0, 1, 2, 0], Momentum(.1), 2, 1, RandomStream(0))
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_rows_of_another_width_are_refused(width):
+    net, y = MLP([Linear(2, 3, 1., RandomStream(0))]), one_hot([0, 1, 2, 0], 3)
+    with pytest.raises(ValueError, match=rf"X must be rows of 2 numbers, as the net takes .* got shape \(4, {width}\)"):
+        train_classifier(net, asarray(np.ones((4, width))), y, Momentum(.1), 2, 1, RandomStream(0))
+
+
+@pytest.mark.parametrize("function", [softmax_cross_entropy, softmax_cross_entropy_grad])
+def test_classes_that_would_broadcast_are_refused(function):
+    a = asarray(np.zeros((4, 3)))
+    for shape in (1, 3), (4, 1), (3,):
+        with pytest.raises(ValueError, match=rf"of shape \(4, 3\), got shape \({', '.join(map(str, shape))}"):
+            function(a, asarray(np.ones(shape)))
+    with pytest.raises(TypeError, match=r"y must be an array of classes, as .*one_hot makes, got \[0, 2, 1, 1\]"):
+        function(a, [0, 2, 1, 1])
+    with pytest.raises(ValueError, match=r"a mean over one or more rows, got shape \(0, 3\)"):
+        function(a[:0], a[:0])
+
+
+def test_what_has_no_convex_fit_is_refused():
+    X, y = two_clouds(40)
+    target, broken = one_hot(y, 2), X.copy()
+    broken[3, 1] = np.nan
+    for rows, classes, message in (
+            (broken, target, "NaN or infinity first in row 3"),
+            (X, target[:39], r"y must have a row for each of the 40 rows of X, got \(39, 2\)"),
+            (X, target[:, 0], r"y must have a row for each of the 40 rows of X, got \(40,\)"),
+            (X * 1e30, target, r"no step that lowers the cost .*magnitudes up to \d.*e\+30: rescale them")):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
+            fit_softmax(rows, classes, .1)
+
+
 def test_a_classifier_that_diverges_is_told():
     X, y = two_clouds(40)
     net = MLP([Linear(3, 4, 1., RandomStream(0)), Linear(4, 2, 1., RandomStream(1))])

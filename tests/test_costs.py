@@ -264,7 +264,8 @@ def test_any_finite_logits_have_a_finite_gradient_and_a_finite_cost(a, y):
     assert np.isfinite(float(cross_entropy(a, y))) and np.isfinite(to_numpy(cross_entropy_grad(a, y))).all()
 
 
-@pytest.mark.parametrize("cost", [cross_entropy, cross_entropy_grad, squared_error, squared_error_grad])
+@pytest.mark.parametrize("cost", [cross_entropy, cross_entropy_grad, squared_error, squared_error_grad,
+                                  Thresholded().cost, lambda a, y: Lazy().cost(a)])
 def test_no_rows_have_no_mean(cost):
     with pytest.raises(ValueError, match=r"a mean over one or more rows, got shape \(0, 1\)"):
         cost(asarray(np.zeros((0, 1))), 1)
@@ -317,6 +318,15 @@ def test_labels_that_would_broadcast(function, shape):
 @pytest.mark.parametrize("coefficients", [(0, 0), (-1, 2), (2, -1)])
 def test_blend_needs_a_weight(coefficients):
     with pytest.raises(ValueError, match=f"not both 0, .* got {coefficients[0]} and {coefficients[1]}"):
+        Blend(*coefficients)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("coefficients, message", [
+    ((np.nan, 1), "zurich_coeff must be a finite number"), ((1, np.inf), "minimax_coeff must be a finite number"),
+    ((1e308, 1e308), "nor their sum infinite, got 1e\\+308 and")])
+def test_blend_needs_finite_weights(coefficients, message):
+    with pytest.raises(ValueError, match=message):
         Blend(*coefficients)
 
 

@@ -465,6 +465,19 @@ def test_refuses(thing, inputs, error, words):
         check(thing(RandomStream(1)), *inputs)
 
 
+@pytest.mark.parametrize("x, words", [
+    ([[1., 2, np.nan, 4]], "input 0 must have numbers, all of them finite, got NaN or infinity"),
+    ([[1., 2, 3, np.inf]], "input 0 must have numbers, all of them finite, got NaN or infinity"),
+    (np.ones((0, 4)), r"input 0 must have numbers, all of them finite, got shape \(0, 4\)"),
+    (np.full((1, 4), 1e308), "the output of <.*Affine .* is NaN or infinite, which has no slope; take other inputs"),
+])
+def test_refuses_what_has_no_slope(x, words):
+    layer = Affine(RandomStream(1))
+    layer.W *= 1e3
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=words):
+        check(layer, asarray(x))
+
+
 def test_refuses_what_it_cannot_repeat():
     class Noisy(Affine):
         def fprop(self, x):

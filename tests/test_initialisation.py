@@ -53,6 +53,9 @@ def test_initial_bias():
     assert_array_equal(to_numpy(Maxout(2, 1, 3, .1, rng, init_bias=[1, 2, 3]).b), [1, 2, 3])
     with pytest.raises(ValueError, match=r"finite numbers of shape \(3,\), got shape \(1, 3\)"):
         Linear(2, 3, .1, rng, init_bias=np.zeros((1, 3)))
+    for bias in np.nan, [0, np.inf, 0]:
+        with pytest.raises(ValueError, match="init_bias must be a finite number or .*, got NaN or infinity"):
+            Linear(2, 3, .1, rng, init_bias=bias)
 
 
 @pytest.mark.usefixtures("float64")
@@ -80,7 +83,10 @@ def test_marginal_bias_wants_data_in_the_unit_interval(low, high):
     ({"irange": .1, "sparse_init": 1}, "exactly one of irange, istdev and sparse_init"),
     ({"sparse_init": 5}, "sparse_init must be between 1 and nvis = 4, got 5"),
     ({"sparse_init": 0}, "sparse_init must be .* got 0"),
-    ({"sparse_init": 1.5}, "sparse_init must be a whole number .* got 1.5")])
+    ({"sparse_init": 1.5}, "sparse_init must be a whole number .* got 1.5"),
+    *[({name: value, **more}, f"{name} must be a finite number of float32, got ")
+      for name, more in (("irange", {}), ("istdev", {}), ("sparse_stdev", {"sparse_init": 1}))
+      for value in (np.nan, -np.inf, 1e39)]])
 def test_bad_initial_weights(arguments, message):
     with pytest.raises(ValueError, match=message):
         Linear(4, 3, rng=RandomStream(0), **arguments)

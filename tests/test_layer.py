@@ -154,6 +154,11 @@ def test_fprop_refuses_another_shape(name, shape):
         LAYERS[name](RandomStream(0)).fprop(RandomStream(1).normal(shape))
 
 
+def test_fprop_refuses_a_list():
+    with pytest.raises(TypeError, match=r"Linear\(.*\) takes an array, got a list; make one by npgan.backend.asarray"):
+        LAYERS["linear"](RandomStream(0)).fprop([[1., 2, 3, 4]])
+
+
 @pytest.mark.parametrize("dtype", ["float64", "int64", "uint8"])
 def test_fprop_refuses_another_precision(dtype):
     layer, X, _ = layer_input_signal(LAYERS["linear"])

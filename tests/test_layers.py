@@ -147,6 +147,14 @@ def test_norm_limit_by_hand(kind, sizes):
     assert_array_equal(to_numpy(layer.b), 50)                               # the bias is free
 
 
+def test_a_column_of_infinite_norm_becomes_nan():
+    """And not 0, which would hide that the training diverged; the other column, of norm 5, is limited as ever."""
+    layer = linear([[3e30, 3.], [4e30, 4.]], max_col_norm=1.)
+    with np.errstate(all="ignore"):
+        layer.enforce_norm_limits()
+    assert_allclose(to_numpy(layer.W), [[np.nan, .6], [np.nan, .8]], rtol=1e-6)
+
+
 def test_no_norm_limit_changes_nothing():
     layer = linear([[3e5], [4e5]])
     layer.enforce_norm_limits()
@@ -190,7 +198,7 @@ def test_sigmoids_of_opposite_logits_sum_to_one(a):
     assert 0 < p <= 1 and 0 < q <= 1                                        # each to full precision, not by 1 - p
 
 
-@pytest.mark.parametrize("value", ["0.1", None, np.nan, np.inf, [1.]])
+@pytest.mark.parametrize("value", ["0.1", None, np.nan, np.inf, 1e39, [1.]])
 def test_numbers_that_are_none_are_refused(value):
     rng = RandomStream(1)
     with pytest.raises(ValueError, match="left_slope must be a finite number of float32, got "):

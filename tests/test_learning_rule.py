@@ -75,6 +75,20 @@ def test_update_moves_theta_in_place_and_keeps_its_precision():
     assert net.theta.dtype == net.grad.dtype == rule.velocity.dtype == "float32"
 
 
+def test_rates_of_numpy_s_type_move_theta_to_the_bit_as_plain_ones_do():
+    """As a schedule of one's own may have them; a run that goes on from a checkpoint has them plain."""
+    def theta(number):
+        rng = RandomStream(1)
+        net, rule = small_discriminator(rng), Momentum(.1, .5)
+        rule.learning_rate, rule.momentum = number(.1), number(.7)
+        for _ in range(5):
+            net.grad[...] = rng.normal(net.grad.shape)
+            rule.update(net)
+        return to_numpy(net.theta)
+
+    assert_array_equal(theta(np.float64), theta(float))
+
+
 @pytest.mark.usefixtures("float64")
 def test_norm_limits_follow_the_step_and_spare_the_velocity():
     """From 0 by a step of (3, 4): a column of norm 5, put back to the limit 1; v and the bias keep the whole step."""

@@ -1,6 +1,7 @@
 """The training loop: the order of its events, that runs repeat, what ends it, and what it refuses."""
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -387,8 +388,17 @@ def test_what_is_no_step_or_no_list_is_refused():
     step = small_train().step
     with pytest.raises(TypeError, match="step must hold a pair, rule_G, .* as SimultaneousSteps does, got None"):
         Train(None, Dataset(DATA), 10, RandomStream(1))
+    lacking, numbers = (SimpleNamespace(**vars(step)) for _ in range(2))
+    del lacking.generator_loss
+    numbers.rule_D = .1
+    with pytest.raises(TypeError, match="step must hold a pair, rule_G, rule_D and a generator_loss, .* got namespace"):
+        Train(lacking, Dataset(DATA), 10, RandomStream(1))
+    with pytest.raises(TypeError, match="rule_D must be a learning rule, such as Momentum, got 0.1"):
+        Train(numbers, Dataset(DATA), 10, RandomStream(1))
     with pytest.raises(TypeError, match=r"extensions must be a list of them, got a Diary; put it in \[...\]"):
         Train(step, Dataset(DATA), 10, RandomStream(1), Diary())
+    with pytest.raises(TypeError, match=r"an extension is an object, got the class Diary; make one: Diary\(...\)"):
+        Train(step, Dataset(DATA), 10, RandomStream(1), [Diary])
 
 
 def test_a_linear_generator_takes_data_of_any_range():
