@@ -5,7 +5,7 @@ from numpy.testing import assert_array_equal
 
 from npgan import checkpoint, gradient_check
 from npgan.adversarial import AdversaryPair, SimultaneousSteps
-from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.completion import MASKS, CompletingGenerator
 from npgan.conditional import ConditionalDropout, ConditionalMaxout, ConditionalRectifiedLinear
 from npgan.datasets import Dataset
@@ -51,8 +51,18 @@ def test_what_is_missing_does_not_reach_G():
     G, x, mask = pair().generator, pictures(), asarray([1, 0, 0, 1, 0, 1])
     place = G.rng.state
     done = to_numpy(G.complete(x, mask))
+    for other in .5, np.nan:
+        G.rng.state = place
+        assert_array_equal(to_numpy(G.complete(xp.where(mask > 0, x, other), mask)), done)
+
+
+def test_a_sample_is_the_picture_that_is_given_completed():
+    G, x, mask = pair().generator, pictures(), asarray([1, 0, 0, 1, 0, 1])
+    posed, place = G.ask(x, mask), G.rng.state
+    sample = to_numpy(G.sample(G.given(posed)))
+    assert_array_equal(sample[:, [0, 3, 5]], to_numpy(x)[:, [0, 3, 5]])
     G.rng.state = place
-    assert_array_equal(to_numpy(G.complete(x * mask + (1 - mask) * .5, mask)), done)
+    assert_array_equal(sample, to_numpy(G.complete(x, mask)))
 
 
 @pytest.mark.parametrize("masks", MASKS)

@@ -67,6 +67,27 @@ def test_gradients_of_each_input_and_parameter(float64, kind, plain, sizes):
     assert [row.name for row in report.rows] == ["input 0", "W", "b", "V"]
 
 
+def test_V_is_drawn_in_the_way_that_W_is(float64):
+    """With any other seed right weights fail with probability 4e-9: two numbers, each within six standard errors."""
+    rng = RandomStream(1)
+    layer = Conditional(600, 200, istdev=.3, rng=rng, ncond=300)
+    for weights in layer.W, layer.V:
+        assert abs(to_numpy(weights).var() / .09 - 1) < 6 * (2 / 60000) ** .5
+    layer = Conditional(7, 20, sparse_init=2, rng=rng, ncond=3)
+    for weights in layer.W, layer.V:
+        assert_array_equal((to_numpy(weights) != 0).sum(axis=0), 2)
+
+
+def test_dV_recovers_from_a_gradient_that_is_not_finite():
+    """dV = c^T dz for c = (2, 1) and dz = (3, 5), whatever came before."""
+    layer, x = Conditional(3, 2, 1., RandomStream(1), ncond=2), asarray([[1., 2, 1]])
+    for dz in [np.inf, np.nan], [3., 5]:
+        layer.fprop(x)
+        with np.errstate(all="ignore"):
+            layer.bprop(asarray([dz]))
+    assert_array_equal(to_numpy(layer.dV), [[6, 10], [3, 5]])
+
+
 def test_gradients_through_the_whole_game(float64):
     pair = conditional_pair()
     x = asarray(np.random.RandomState(0).uniform(size=(6, 6)))
@@ -133,6 +154,15 @@ def test_a_checkpoint_keeps_what_is_conditional(tmp_path):
     assert_array_equal(to_numpy(saved.generator.fprop(z)), to_numpy(pair.generator.fprop(z)))
 
 
+def test_a_net_with_an_affine_layer_that_sees_c_is_saved(tmp_path):
+    rng = RandomStream(1)
+    G = ConditionalGenerator(MLP([Conditional(5, 4, 1., rng, ncond=2)]), 2, "gaussian", rng)
+    checkpoint.save_generator(tmp_path / "generator.npz", G, dtype="float32")
+    saved, z = checkpoint.load(tmp_path / "generator.npz").generator(), rng.normal((6, 5))
+    assert repr(saved) == repr(G)
+    assert_array_equal(to_numpy(saved.fprop(z)), to_numpy(G.fprop(z)))
+
+
 def test_one_hot_by_hand():
     assert_array_equal(to_numpy(one_hot([2, 0], 3)), [[0, 0, 1], [1, 0, 0]])
 
@@ -150,11 +180,16 @@ def test_what_does_not_fit_is_refused():
         Conditional(4, 2, 1., rng, ncond=4)
     with pytest.raises(ValueError, match="ncond must be a whole number >= 1, got 0"):
         ConditionalDropout(.5, rng=rng, ncond=0)
+    for ncond in 4, 5:
+        with pytest.raises(ValueError, match=rf"end in {ncond} numbers of c have more than those, got shape \(3, 4\)"):
+            ConditionalDropout(.5, rng=rng, ncond=ncond).dropout_fprop(asarray(np.ones((3, 4))))
     with pytest.raises(ValueError, match="5 numbers in all, which 5 of c leave no room for z"):
         ConditionalGenerator(MLP([Linear(5, 4, 1., rng)]), 5, "gaussian", rng)
     G = conditional_pair().generator
-    with pytest.raises(ValueError, match=r"c must be one or more rows of 2 numbers, got shape \(3, 4\)"):
-        G.sample(asarray(np.zeros((3, 4))))
+    for c, found in ((asarray(np.zeros((3, 4))), r"shape \(3, 4\)"), (asarray(np.zeros((0, 2))), r"shape \(0, 2\)"),
+                     (5, "5")):
+        with pytest.raises(ValueError, match=f"c must be one or more rows of 2 numbers, got {found}"):
+            G.sample(c)
     with pytest.raises(ValueError, match="rows of 4 numbers, G learns rows of 6"):
         Train(SimultaneousSteps(conditional_pair(), Momentum(.1), Momentum(.1)), Dataset(np.ones((8, 4))), 4, rng)
     with pytest.raises(ValueError, match="D takes rows of 4 numbers, but G makes rows of 6"):
