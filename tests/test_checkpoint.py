@@ -7,6 +7,7 @@ import re
 import signal
 import stat
 import struct
+import sys
 import zipfile
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -29,7 +30,7 @@ from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
-from npgan.train import Train
+from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what only the file decides
@@ -42,16 +43,21 @@ def separate_steps(*players):
 
 
 class Run:
-    """A small `Train` with everything that a run can have, some of it changed; it saves to `path` after each epoch."""
+    """
+    A small `Train` with everything that a run can have, some of it changed; it saves to `path` after each epoch.
+
+    Its schedules serve the rules of the players named by `serving`.
+    """
 
     def __init__(self, path, order=SimultaneousSteps, seed=1, data=DATA, decay=.9, batch_size=10, average=True,
-                 rule=Momentum, rate=.1, momentum=(.5, .7), watched=None, include_prob=.5, **nets):
+                 rule=Momentum, rate=.1, momentum=(.5, .7), watched=None, include_prob=.5, serving="GD", **nets):
         noise, masks = RandomStream([seed, 1]), RandomStream([seed, 2])
         G = nets.get("generator", small_generator)(noise)
         D = nets.get("discriminator", small_discriminator)(masks, include_prob)
         rules = rule(rate, momentum[0]), rule(.1, .5)
+        served = [dict(zip("GD", rules))[player] for player in serving]
         self.average = PolyakAverage(G, decay)
-        schedules = [ExponentialDecay(rules, 1.01, .01), MomentumAdjustor(rules, momentum[1], start=1, saturate=4)]
+        schedules = [ExponentialDecay(served, 1.01, .01), MomentumAdjustor(served, momentum[1], start=1, saturate=4)]
         self.monitor = Monitor(watched or {"train": Dataset(data)}, batch_size=7)
         self.train = Train(order(AdversaryPair(G, D), *rules), Dataset(data), batch_size, RandomStream([seed, 3]),
                            [self.monitor, *schedules, *[self.average][:average], Saving(path)])
@@ -138,6 +144,59 @@ def test_settings_that_are_numpy_s_numbers_are_compared():
     assert description.settings(part) == {"kind": "SimpleNamespace", "k": 3, "factor": .5}
 
 
+@on_numpy
+def test_a_run_that_was_cut_short_goes_on_from_a_checkpoint_between_epochs(saved, tmp_path):
+    path, run = saved
+    other = Run(tmp_path / "other.npz")
+    other.train.extensions.insert(-1, Stop(5))
+    with pytest.raises(TrainingStopped):
+        other.main_loop(2)
+    del other.train.extensions[-2]
+    checkpoint.restore(path, other.train)
+    other.main_loop(3)
+    run.main_loop(3)
+    assert contents(tmp_path / "other.npz") == contents(path)
+
+
+class Enough:
+    """Ends the training after its second epoch."""
+
+    def on_monitor(self, train):
+        train.stop = train.epoch == 2
+
+
+@on_numpy
+def test_a_run_that_an_extension_stopped_stays_so(tmp_path):
+    run, again = Run(tmp_path / "run.npz"), Run(tmp_path / "run.npz")
+    run.train.extensions.insert(0, Enough())
+    run.main_loop(9)
+    checkpoint.restore(tmp_path / "run.npz", again.train)
+    again.main_loop(9)
+    assert again.train.stop and again.train.epoch == 2
+
+
+@on_numpy
+def test_a_monitor_may_measure_at_other_epochs_from_then_on(saved, tmp_path):
+    other = Run(tmp_path / "other.npz")
+    other.monitor.every = 2
+    checkpoint.restore(saved[0], other.train)
+    other.main_loop(6)
+    assert other.monitor.history["epoch"] == [0, 1, 2, 4, 6]
+
+
+@on_numpy
+def test_the_number_of_ranks_is_a_part_of_the_arithmetic(saved, tmp_path, monkeypatch):
+    """Of files that do not tell there was one."""
+    path, _ = saved
+    header, arrays = archive.read(path)
+    assert header["arithmetic"].pop("ranks") == 1
+    archive.write(path, {name: header[name] for name in ("run", "arithmetic", "averages", "streams", "state")}, arrays)
+    checkpoint.restore(path, Run(tmp_path / "other.npz").train)             # in silence: a warning would be an error
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", SimpleNamespace(COMM_WORLD=SimpleNamespace(size=2)))
+    with pytest.warns(UserWarning, match="run.npz was computed with ranks = 1, this run with 2: .* not bit for bit"):
+        checkpoint.restore(path, Run(tmp_path / "other.npz").train)
+
+
 def test_another_arithmetic_is_told(saved, tmp_path, monkeypatch):
     path, run = saved
     here = checkpoint.arithmetic()
@@ -154,7 +213,8 @@ def test_another_arithmetic_is_told(saved, tmp_path, monkeypatch):
 def test_a_file_from_before_epochs_could_be_cut_goes_on(saved, tmp_path):
     path, run = saved
     header, arrays = archive.read(path)
-    del header["state"]["train.rest"], header["arithmetic"]
+    del header["state"]["train.rest"], header["state"]["train.stop"], header["state"]["extensions[0].looks"]
+    del header["arithmetic"]
     del header["run"]["rule_G"], header["run"]["rule_D"], header["run"]["described"]
     archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
     older = Run(tmp_path / "older.npz")
@@ -201,6 +261,8 @@ def test_a_generator_is_saved_with_other_parameters_if_they_fit(tmp_path):
         checkpoint.save_generator(path, G, theta=G.theta[:3])
     with pytest.raises(ValueError, match="do not fit into float16; choose a wider dtype"):
         checkpoint.save_generator(path, G, theta=G.theta * 1e6)
+    with pytest.raises(ValueError, match="theta has NaN or infinity, which no generator to hand on has"):
+        checkpoint.save_generator(path, G, theta=G.theta * np.nan)
     for dtype in ("complex64", "int8"):
         with pytest.raises(ValueError, match=f"dtype must be one of float16, float32, float64, got '{dtype}'"):
             checkpoint.save_generator(path, G, dtype=dtype)
@@ -301,6 +363,73 @@ def test_saving_refuses_what_would_not_work(tmp_path):
         Saving(None)
 
 
+@on_numpy
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("best", [False, True])
+def test_the_file_of_an_earlier_run_is_set_aside(best, linked, tmp_path):
+    """Where a symbolic link leads to it there; a run that goes on from it replaces it."""
+    folder = tmp_path / "disk" if linked else tmp_path
+    folder.mkdir(exist_ok=True)
+    if linked:
+        (tmp_path / "run.npz").symlink_to(folder / "run.npz")
+
+    def run():
+        run = Run(tmp_path / "run.npz")
+        if best:
+            run.train.extensions[-1] = MonitorBasedSaveBest(tmp_path / "run.npz", run.monitor, "epoch")
+        return run
+
+    run().main_loop(1)
+    second = run()
+    checkpoint.restore(tmp_path / "run.npz", second.train)
+    second.main_loop(2)                                         # in silence: a warning would be an error
+    assert [path.name for path in folder.glob("*.npz")] == ["run.npz"]
+    with pytest.warns(UserWarning, match="^run.npz, of an earlier run, is run_previous.npz now$"):
+        run().main_loop(1)
+    assert [checkpoint.load(folder / name).header["state"]["train.epoch"]
+            for name in ("run_previous.npz", "run.npz")] == [2, 1]
+    assert (tmp_path / "run.npz").is_symlink() == linked
+
+
+class Spoil:
+    """Saves in the midst of an epoch what is no longer finite."""
+
+    def on_update(self, train):
+        if train.updates == 5:
+            train.step.pair.generator.theta[3] = np.inf
+            train.extensions[-1].save(train)
+
+
+@on_numpy
+def test_what_diverged_within_an_epoch_is_not_saved(tmp_path):
+    run = Run(tmp_path / "run.npz")
+    run.train.extensions.insert(0, Spoil())
+    message = "G's h0.W is not finite after epoch 1, update 5; the last good checkpoint is .*run.npz"
+    with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
+        run.main_loop(2)
+    assert checkpoint.load(tmp_path / "run.npz").header["state"]["train.epoch"] == 1
+
+
+class Counting(SimultaneousSteps):
+    """A step of one's own that counts, and does not say so."""
+
+    def __init__(self, *players):
+        super().__init__(*players)
+        self.count = 0
+
+    def __call__(self, x):
+        super().__call__(x)
+        self.count += 1
+
+
+@on_numpy
+def test_a_step_that_changes_without_state_names_is_told_at_its_first_save(tmp_path):
+    message = "step.count was 0 when the run began and is 3, so no run .* what changes in training belongs into state_n"
+    with pytest.raises(ValueError, match=message):
+        Run(tmp_path / "run.npz", Counting).main_loop(2)
+    assert not list(tmp_path.iterdir())
+
+
 def wider(rng):
     return Generator(MLP([RectifiedLinear(3, 6, 1., rng), Linear(6, 4, 1., rng)]), "gaussian", rng)
 
@@ -335,12 +464,25 @@ def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path
 
 
 @on_numpy
+@pytest.mark.parametrize("there, here, message", [("GD", "DG", r"\[0\] = 'rule_D' as in this run, found 'rule_G'"),
+                                                  ("G", "D", r"\[0\] = 'rule_D' as in this run, found 'rule_G'"),
+                                                  ("G", "GD", r" = \['rule_G', 'rule_D'\] .* found \['rule_G'\]")])
+def test_schedules_of_other_rules_are_refused(there, here, message, tmp_path):
+    Run(tmp_path / "run.npz", serving=there).main_loop(1)
+    with pytest.raises(CheckpointError, match=r"expected described\[1\].rules" + message):
+        checkpoint.restore(tmp_path / "run.npz", Run(tmp_path / "other.npz", serving=here).train)
+
+
+@on_numpy
 @pytest.mark.parametrize("changes, message", [({"num_samples": 20}, "num_samples = 20 as in this run, found 10"),
+                                              ({"averaged": True}, r"average = 'extensions\[3\]' .* found None"),
                                               ({"channel": "other"}, "channel = 'other' as in this run, found 'll'")])
 def test_another_log_likelihood_is_refused(changes, message, tmp_path):
-    def judged(**changes):
+    def judged(averaged=False, **changes):
         run = Run(tmp_path / "run.npz")
         arguments = {"channel": "ll", "dataset": Dataset(DATA), "num_samples": 10, **changes}
+        if averaged:
+            arguments["average"] = run.average
         run.train.extensions.insert(-1, LogLikelihood(run.monitor, **arguments))
         return run
 
@@ -519,6 +661,17 @@ def test_the_state_of_ones_own_extension_is_its_own_affair(tmp_path):
     checkpoint.restore(path, other.train)
     assert (own.best, own.losses, own.note) == (-1.5, [0, -1, -2], {"epoch": 2, "all": [True, None]})
     assert own.scalar == 2 and own.scalar.dtype == "float32"
+
+
+@on_numpy
+@pytest.mark.parametrize("note", [(1, 2), {1: 2}, {"best": [(1, 2)]}, [[{"epochs": {3: "three"}}]]])
+def test_a_state_that_would_come_back_as_another_is_refused_when_it_is_saved(note, tmp_path):
+    run, own = Run(tmp_path / "run.npz"), Own()
+    run.train.extensions.insert(0, own)
+    own.on_monitor = lambda train: setattr(own, "note", note)
+    with pytest.raises(TypeError, match=r"extensions\[0\].note holds .*, which would come back as another"):
+        run.main_loop(1)
+    assert not list(tmp_path.iterdir())
 
 
 @on_numpy
