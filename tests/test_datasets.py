@@ -323,12 +323,14 @@ def test_replacing_what_a_link_leads_to(tmp_path):
 
 
 def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
-    for name, age in ((".0123abcd-x", 4000), (".4567abcd-x", 3000), (".0123abcd-y", 4000), ("0123abcd-x", 4000)):
+    for name, age in ((".0123abcd-x", 4000), (".4567abcd-x", 3000), (".0123abcd-y", 4000), ("0123abcd-x", 4000),
+                      (".original-x", 4000), (".mybackup-x", 4000)):                # the last two are the user's
         (tmp_path / name).touch()
         files.os.utime(tmp_path / name, (files.time.time() - age,) * 2)
     with files.replacing(tmp_path / "x"):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".0123abcd-y", ".4567abcd-x", "0123abcd-x", "x"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".0123abcd-y", ".4567abcd-x", ".mybackup-x", ".original-x", "0123abcd-x", "x"]
 
 
 # Archives
