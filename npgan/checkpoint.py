@@ -11,6 +11,7 @@ lists and dicts of those, or arrays.
 import math
 import os
 import warnings
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -142,10 +143,11 @@ class Saving:
 
 
 def set_aside(path):
-    """Rename the file `path`, if there is one, to name_previous.npz, and warn of it: it may have taken hours."""
+    """Rename the file `path`, if there is one, to name_previous1.npz or the first such that is free, and warn of it."""
     path = Path(os.path.realpath(path))
-    if path.exists():
-        kept = path.with_name(f"{path.stem}_previous{path.suffix}")
+    if path.exists():                                           # it may have taken hours
+        names = (path.with_name(f"{path.stem}_previous{i}{path.suffix}") for i in count(1))
+        kept = next(name for name in names if not name.exists())
         os.replace(path, kept)
         warnings.warn(f"{path.name}, of an earlier run, is {kept.name} now", stacklevel=2)
 

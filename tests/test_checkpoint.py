@@ -384,10 +384,12 @@ def test_the_file_of_an_earlier_run_is_set_aside(best, linked, tmp_path):
     checkpoint.restore(tmp_path / "run.npz", second.train)
     second.main_loop(2)                                         # in silence: a warning would be an error
     assert [path.name for path in folder.glob("*.npz")] == ["run.npz"]
-    with pytest.warns(UserWarning, match="^run.npz, of an earlier run, is run_previous.npz now$"):
+    with pytest.warns(UserWarning, match="^run.npz, of an earlier run, is run_previous1.npz now$"):
         run().main_loop(1)
+    with pytest.warns(UserWarning, match="is run_previous2.npz now$"):
+        run().main_loop(3)
     assert [checkpoint.load(folder / name).header["state"]["train.epoch"]
-            for name in ("run_previous.npz", "run.npz")] == [2, 1]
+            for name in ("run_previous1.npz", "run_previous2.npz", "run.npz")] == [2, 1, 3]
     assert (tmp_path / "run.npz").is_symlink() == linked
 
 

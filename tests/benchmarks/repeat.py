@@ -31,7 +31,8 @@ RUNS = {                        # by the data set that they need; each, command 
          f"conditional.py {DIGITS}", f"completion.py {DIGITS}", f"inference.py {DIGITS}",
          f"semi_supervised.py {DIGITS} --draws 1"],
     "mnist": ["mnist.py --max_epochs 1; figure2_mnist.py mnist.npz; parzen_ll.py mnist.npz --num_samples 500"],
-    "cifar10": ["cifar10_fully_connected.py --scale .02 --max_epochs 1"],
+    "cifar10": ["cifar10_fully_connected.py --scale .02 --max_epochs 1",
+                "cifar10_convolutional.py --scale .05 --max_epochs 1"],
     "faces": ["tfd.py --scale .02 --repeat 4 --pretrain_epochs 1 --max_epochs 1 --num_samples 100"],
 }
 
