@@ -249,6 +249,15 @@ def test_all_mirrors_are_asked_once_in_their_order_and_each_is_told(server):
     assert all(part in str(told.value) for part in ("404", "gave 6000 bytes with", "gave unreadable data"))
 
 
+def test_a_cache_that_cannot_be_written_to_is_no_fault_of_a_mirrors(server, monkeypatch):
+    for place in (__file__, "/proc/nowhere"):
+        monkeypatch.setenv("XDG_CACHE_HOME", place)
+        with pytest.raises(DataError, match=f"^{place}/npgan/set: expected a folder that .* can be written to, found No"
+                                            ".* XDG_CACHE_HOME, .* NPGAN_DATA_PATH"):
+            fetching.fetch("set/page", KNOWN, [f"{server.url}good/"])
+    assert not server.asked
+
+
 def test_a_stranger_is_not_trusted(server, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(DataError, match="CERTIFICATE_VERIFY_FAILED"):

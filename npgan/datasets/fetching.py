@@ -1,6 +1,7 @@
 """Fetching the files of data sets over HTTPS: nothing that a mirror sends is trusted, nor waited for for ever."""
 import http.client
 import ssl
+import tempfile
 import time
 from urllib import request
 
@@ -31,15 +32,21 @@ def fetch(name, files, mirrors):
     Raises
     ------
     DataError
-        If no mirror gave it: what each of them said, and which files to put where.
+        If no mirror gave it: what each of them said, and which files to put where.  If nothing can be written into the
+        cache: no mirror is asked.
     """
     path = cache() / (name + ".gz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()         # which only trying shows
+    except OSError as error:
+        raise DataError(path.parent, "a folder that what is fetched can be written to", error.strerror,
+                        "name another in XDG_CACHE_HOME, or one that holds the files in NPGAN_DATA_PATH") from error
     size = files[name][0] if name in files else sum(size for size, _ in files.values()) + MARGIN
     failures = []
     for mirror in mirrors:
         url = mirror + path.name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as stream:
                 download(url, stream, limit=size + GROWTH)
                 stream.flush()
