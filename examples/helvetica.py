@@ -12,6 +12,7 @@ counted.  Then the worst of these games goes on with one step of each again, the
 Writes ``helvetica.png``.
 """
 import copy
+import math
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
@@ -95,7 +96,7 @@ class Game:
 
 
 start = Game().go_on(max(1, chosen.num_iterations // 3), steps_G=1)
-never = chosen.num_iterations + 1
+never = math.inf
 games = {steps_G: start.go_on(chosen.num_iterations, steps_G) for steps_G in (1, 5, 25, 125, never)}
 cure = games[never].go_on(chosen.num_iterations, steps_G=1)
 
@@ -131,7 +132,7 @@ for steps_G, (color, dashes) in zip((5, 25, 125), viewer.LINES[1:]):
                  label=f"{steps_G} steps of G to one of D")
 history.plot(games[never].steps, games[never].kept, color="#888888", linewidth=1.6, label="D stale")
 history.plot(cure.steps, cure.kept, color="#000000", linewidth=2.2)
-history.text(cure.steps[15], 6.2, "the cure: one step of each again", fontsize=9)
+history.text(cure.steps[len(cure.steps) // 3], 6.2, "the cure: one step of each again", fontsize=9)
 history.set_xlabel("steps of G")
 history.set_ylabel("modes kept, exp(entropy)")
 history.set_ylim(0, 8.3)

@@ -173,7 +173,12 @@ def test_saturation_shows_which_gradient_survives(play):
 
 @pytest.fixture(scope="module")
 def helvetica(play):
-    return play("helvetica.py", "--num_iterations", 20)
+    return play("helvetica.py", "--num_iterations", 14)         # fewer than the steps of G to one of D in some games
+
+
+def test_helvetica_plays_five_games_however_short(helvetica):
+    assert list(helvetica["games"]) == [1, 5, 25, 125, np.inf]
+    assert all(game.steps[-1] == 4 + 14 for game in helvetica["games"].values())
 
 
 def test_modes_kept_is_a_number_of_modes(helvetica):
