@@ -1,7 +1,9 @@
 """What the gallery scripts share: their options, their progress line, and how they end on a user's mistake."""
 import argparse
+import atexit
 import os
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -14,8 +16,11 @@ def tell_in_one_line(kind, error, trace):
     """
     End a script with one line and exit status 2; 130 by Ctrl-C, 143 if it was SIGTERM that ended a training.
 
-    What a user's mistake cannot raise has its place added; NPGAN_TRACEBACK=1 shows the whole trace.
+    What a user's mistake cannot raise has its place added; NPGAN_TRACEBACK=1 shows the whole trace.  Where nobody reads
+    the output any more, as after ``| head -1``, there is nothing to tell.
     """
+    if issubclass(kind, BrokenPipeError):
+        os._exit(UNREAD)
     status = 128 + getattr(error, "signal", signal.SIGINT) if issubclass(kind, KeyboardInterrupt) else 2
     if os.environ.get("NPGAN_TRACEBACK"):
         told = "".join(traceback.format_exception(kind, error, trace)).rstrip()
@@ -26,18 +31,27 @@ def tell_in_one_line(kind, error, trace):
         if issubclass(kind, ModuleNotFoundError):
             hint = "; install it with: python -m pip install ."
         elif "npgan.backend" in sys.modules and sys.modules["npgan.backend"].out_of_memory(error):
-            hint = ("  Take a smaller --batch_size, --scale or --num_samples, where the script has them, or end what "
+            hint = ("; take a smaller --batch_size, --scale or --num_samples, where the script has them, or end what "
                     "else fills the memory, or use --backend numpy")
         elif not issubclass(kind, (ValueError, RuntimeError, OSError)):
             last = traceback.extract_tb(trace)[-1]
             what, hint = kind.__name__, f" ({last.filename}:{last.lineno}; NPGAN_TRACEBACK=1 shows the whole trace)"
-        told = f"{os.path.basename(sys.argv[0])}: {what}: {' '.join(str(error).split())}{hint}"
+        words = " ".join(str(error).split())
+        told = f"{os.path.basename(sys.argv[0])}: {what}: {words.removesuffix('.') if hint else words}{hint}"
     try:
         print(f"\n{told}", file=sys.stderr, flush=True)
         sys.stdout.flush()
     except OSError:                                             # nobody reads any more, as after Ctrl-C in a pipe
         os._exit(status)
     sys.exit(status)
+
+
+def flush():
+    """Write what is left of the output, at the end; Python itself would complain where nobody reads it any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(UNREAD)
 
 
 def warn_in_one_line(message, kind, filename, lineno, line=None):
@@ -59,16 +73,33 @@ def told_to_stop(error):
     return f"{told}; go on with: {shlex.join([*ranks, 'python', *sys.argv, *resume])}"
 
 
+UNREAD = 141                                # the status of a shell's own commands whose output nobody reads
 done = []                                   # the checkpoint of a training that is over, while the script goes on
 sys.excepthook = tell_in_one_line           # before npgan is imported, which may find its backend missing
 warnings.formatwarning = warn_in_one_line
+for name in "stdout", "stderr":
+    if getattr(sys, name) is None:          # closed, as by 2>&-
+        setattr(sys, name, open(os.devnull, "w"))
+if hasattr(sys.stdout, "reconfigure"):      # not in a notebook; a name that it cannot show is escaped
+    sys.stdout.reconfigure(errors="backslashreplace")
+atexit.register(flush)
 
 from npgan import backend, checkpoint
 from npgan.adversarial import Generator
 from npgan.datasets import files
 
 PICTURES = ".png", ".pdf", ".svg"
-CHECKPOINT = {"nargs": "?", "help": "default mnist_generator.npz, searched for like a data set"}
+RESUME = "go on, bit for bit, from the checkpoint {}; all other options must be as before, {}"
+
+
+def old_file(path):
+    """For argparse: the path of a file, which is empty where a shell's variable was not set."""
+    if not path:
+        raise argparse.ArgumentTypeError("must be the path of a file, got ''")
+    return path
+
+
+CHECKPOINT = {"nargs": "?", "type": old_file, "help": "default the generator that comes with npgan"}
 
 
 def options(description, max_epochs=None, save_path=None, seed=2014, **more):
@@ -95,14 +126,21 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
                             default=save_path, help="where the result is written, default %(default)s")
     parser.add_argument("--seed", type=natural, default=seed, help="of all random streams, default %(default)s")
     parser.add_argument("--backend", choices=backend.BACKENDS, help="default numpy, or NPGAN_BACKEND")
-    parser.add_argument("--data_path", help="a folder with data sets, in place of NPGAN_DATA_PATH")
+    parser.add_argument("--data_path", type=folder, help="a folder with data sets, in place of NPGAN_DATA_PATH")
     for name, keywords in more.items():
         parser.add_argument(name if "nargs" in keywords else f"--{name}", **keywords)
     chosen = parser.parse_args()
     backend.use(chosen.backend)
-    if chosen.data_path:
+    if chosen.data_path is not None:
         os.environ["NPGAN_DATA_PATH"] = chosen.data_path
     return chosen
+
+
+def folder(path):
+    """For argparse: a folder that is there."""
+    if not os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"there is no folder {path!r}")
+    return path
 
 
 def new_file(*endings):
@@ -126,26 +164,32 @@ def writable_folder(path):
     return path
 
 
-def generator_file(given, name="mnist_generator.npz"):
-    """The checkpoint that was `given`, or else the generator that comes with npgan; DataError if there is neither."""
-    path = given or files.find(name)
-    if path is None:
-        raise files.missing(name, [name], "no such file, nor was a checkpoint named")
-    return path
-
-
 def plain_generator(given, rng=None, average=True):
     """
     The `Checkpoint` that was `given`, or else the generator that comes with npgan, and its G, which draws from `rng`.
 
-    ValueError if G takes something given beside z; `average` as in `Checkpoint.generator`.
+    Which it is gets printed.  DataError if there is neither, ValueError if G takes something given beside z; `average`
+    as in `Checkpoint.generator`.
     """
-    saved = checkpoint.load(generator_file(given))
+    name = "mnist_generator.npz"
+    path = files.find(name) if given is None else given
+    if path is None:
+        raise files.missing(name, [name], "no such file, nor was a checkpoint named")
+    saved = checkpoint.load(path)
+    print(f"reading {'the generator that comes with npgan, ' if given is None else ''}{path}", flush=True)
     G = saved.generator(average, rng)
     if type(G) is not Generator:
         raise ValueError(f"{saved.path}: expected a generator that takes z alone, found a {type(G).__name__}; name "
                          "another checkpoint")
     return saved, G
+
+
+def go_on(path, game):
+    """Restore the `game`, a `Train`, from the checkpoint `path`, and print how far it has come."""
+    if not os.path.exists(path):
+        raise files.DataError(path, "a checkpoint to go on from", "no such file", "leave out --resume to begin anew")
+    checkpoint.restore(path, game)
+    print(f"going on after epoch {game.epoch}", flush=True)
 
 
 def whole(least):
@@ -214,7 +258,8 @@ class Progress:
         for words, channel in self.channels.items():
             line += f"  {words} {self.monitor.history[channel][-1]:.3f}"
         if self.terminal:
-            print(f"\r{line:<100}", end="", file=sys.stderr, flush=True)
+            width = shutil.get_terminal_size().columns - 1      # a longer line would scroll
+            print(f"\r{line[:width]:<{width}}", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
 

@@ -135,13 +135,15 @@ def mean_and_error(values):
 
 
 soonest = min(curve[-1, 0] for of_seeds in curves.values() for curve in of_seeds)
-print(f"\nParzen log-likelihood of the {len(test)} test digits in nats, mean and standard error of {chosen.seeds} seeds"
-      f"\n{'':<46}{'at the end':>14}{'seconds':>10}{f'after {soonest:.1f} s':>18}")
+over = f"mean and standard error of {chosen.seeds} seeds" if chosen.seeds > 1 else "one seed"
+print(f"\nParzen log-likelihood of the {len(test)} test digits in nats, {over}"
+      f"\n{'':<46}{'at the end':>15}{'seconds':>10}{f'after {soonest:.1f} s':>19}")
 for name, of_seeds in curves.items():
     nats, error = mean_and_error([curve[-1, 1] for curve in of_seeds])
     early, early_error = mean_and_error([np.interp(soonest, *curve.T) for curve in of_seeds])
     seconds = np.mean([curve[-1, 0] for curve in of_seeds])
-    print(f"  {name:<44}{nats:8.1f} +- {error:.1f}{seconds:10.1f}{early:12.1f} +- {early_error:.1f}")
+    error, early_error = (f" +- {each:.1f}" if chosen.seeds > 1 else "" for each in (error, early_error))
+    print(f"  {name:<44}{nats:8.1f}{error:<7}{seconds:10.1f}{early:12.1f}{early_error}")
 
 # %%
 # The picture
@@ -161,7 +163,8 @@ for ax, (title, panel) in zip(axes.flat, panels.items()):
     ax.legend(fontsize=12)
     ax.tick_params(labelsize=12)
     ax.grid(alpha=.3)
-figure.supxlabel(f"processor time of the updates, s (bars: standard error over {chosen.seeds} seeds)", fontsize=14)
+bars = f" (bars: standard error over {chosen.seeds} seeds)" if chosen.seeds > 1 else ""
+figure.supxlabel(f"processor time of the updates, s{bars}", fontsize=14)
 figure.supylabel("Parzen log-likelihood of test digits, nats", fontsize=14)
 viewer.save(chosen.save_path, figure)
 print(f"\nwrote {chosen.save_path}")

@@ -14,7 +14,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
-from common import Progress, options
+from common import RESUME, Progress, go_on, options
 
 from npgan import checkpoint, parzen, viewer
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps
@@ -27,8 +27,8 @@ from npgan.mlp import MLP
 from npgan.monitor import Monitor
 from npgan.train import Train
 
-chosen = options(__doc__, max_epochs=2200, save_path="digits.png",
-                 resume={"action": "store_true", "help": "go on from the checkpoint beside --save_path, bit for bit"})
+chosen = options(__doc__, max_epochs=2200, save_path="digits.png", resume={
+    "action": "store_true", "help": RESUME.format("beside --save_path", "--max_epochs among them")})
 print(f"seed {chosen.seed}")
 
 # %%
@@ -66,8 +66,7 @@ extensions = [average, monitor,
               saving, progress]
 game = Train(SeparateSteps(pair, rule_G, rule_D), train, batch_size=100, rng=order, extensions=extensions)
 if chosen.resume:
-    checkpoint.restore(saving.path, game)
-    print(f"going on after epoch {game.epoch}, update {game.updates}")
+    go_on(saving.path, game)
 game.main_loop(chosen.max_epochs)
 
 # %%

@@ -23,7 +23,10 @@ print(f"seed {chosen.seed}")
 # --------------
 # Five samples and a training digit in each row; distances are Euclidean, between pixels.
 
-_, G = plain_generator(chosen.checkpoint, RandomStream(chosen.seed))
+saved, G = plain_generator(chosen.checkpoint, RandomStream(chosen.seed))
 train = mnist.load("train")
+if G.mlp.dim != train.X.shape[1]:
+    raise ValueError(f"{saved.path} makes rows of {G.mlp.dim} numbers, but MNIST has rows of {train.X.shape[1]}; name "
+                     "another checkpoint")
 viewer.save(chosen.save_path, viewer.nearest_sheet(G.sample(20), train.X, train.shape))
 print(f"wrote {chosen.save_path}")

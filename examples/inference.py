@@ -11,14 +11,14 @@ output of G's first layer was; or from what z makes G(E(x)) look like x.  Where 
 it.
 
 Reads MNIST and the generator that comes with npgan where these are found, otherwise trains on the digits that come with
-npgan; writes ``inference.png``.
+npgan; writes ``inference.png``, and where it trains G ``inference.npz`` beside it, a checkpoint.
 """
-from common import generator_file
+from common import plain_generator
 from section7 import load, plain_pair, section7_options, tells_z, train_inferer, train_pair
 
 import numpy as np
 
-from npgan import checkpoint, viewer
+from npgan import viewer
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.inference import InferenceBeside, inference_step, reconstruction_step
 from npgan.learning_rule import Momentum
@@ -33,13 +33,14 @@ train, valid, test = load(chosen)
 # E has rectifiers like G's, upside down, below as many linear units as what it is to tell has coordinates.
 
 if chosen.dataset == "mnist":
-    G, trained = checkpoint.load(generator_file(None)).generator(rng=RandomStream([chosen.seed, 2])), {}
+    trained = {}
+    _, G = plain_generator(None, RandomStream([chosen.seed, 2]))
 else:
     pair, order = plain_pair(train, chosen)
     G = pair.generator
-    trained = {"z, beside G": tells_z(G, chosen, stream=10)}
+    trained = {"z (beside G)": tells_z(G, chosen, stream=10)}
     rule = Momentum(chosen.numbers.learning_rate_E, init_momentum=.9)
-    beside = InferenceBeside(trained["z, beside G"], rule, chosen.seed)
+    beside = InferenceBeside(trained["z (beside G)"], rule, chosen.seed)
     average = train_pair(pair, train, valid, chosen, order, [beside])
     G.theta[...] = average.theta                # E learned the last G's z, from which the average's hardly differs
 
@@ -51,7 +52,7 @@ else:
 before = G.theta.copy()
 for stream, (name, infer_layer, step) in enumerate([
         ("z", None, lambda E, rule: inference_step(E, rule, 100)),
-        ("h0, the output of G's first layer", "h0", lambda E, rule: inference_step(E, rule, 100)),
+        ("h0 (output of G's first layer)", "h0", lambda E, rule: inference_step(E, rule, 100)),
         ("what remakes samples", None, lambda E, rule: reconstruction_step(E, rule, G.sample(100)))], start=11):
     trained[name] = tells_z(G, chosen, infer_layer, stream)
     train_inferer(trained[name], chosen, step)
@@ -90,4 +91,4 @@ shown = test.X[:10]
 rows = [shown, *(E.reconstruct(shown) for E in trained.values()), samples[viewer.nearest(shown, samples)]]
 patches = 2 * to_numpy(xp.concatenate(rows)).reshape(-1, *train.shape) - 1
 viewer.save(chosen.save_path, viewer.grid(patches, len(rows), 10, np.arange(len(patches)) < 10))
-print(f"\nwrote {chosen.save_path}; rows: the digits, {', '.join(trained)}, nearest of 1,000 samples")
+print(f"\nwrote {chosen.save_path}; rows: the digits; {'; '.join(trained)}; nearest of 1,000 samples")

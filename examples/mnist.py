@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-from common import Progress, options, positive_int
+from common import RESUME, Progress, go_on, old_file, options, positive_int
 
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
@@ -45,12 +45,13 @@ chosen = options(__doc__, max_epochs=200, save_path="mnist.npz", **numbers,
                  discriminator_steps={"type": positive_int, "metavar": "K", "help": "Algorithm 1's order with this k, "
                                       "in place of the authors' simultaneous steps"},
                  mpi={"action": "store_true", "help": "under mpiexec: deal out the minibatches among its processes"},
-                 resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"},
-                 diagnose={"metavar": "CHECKPOINT", "help": "only tell what ails that run, if anything"})
+                 resume={"action": "store_true", "help": RESUME.format("at --save_path", "but for --max_epochs")},
+                 diagnose={"type": old_file, "metavar": "CHECKPOINT",
+                           "help": "only tell what ails that run, if anything"})
 ranks = mpi.start() if chosen.mpi else None
-saved = chosen.diagnose and checkpoint.load(chosen.diagnose)
+saved = None if chosen.diagnose is None else checkpoint.load(chosen.diagnose)
 train, valid = mnist.load("train"), mnist.load("valid")
-if saved:
+if saved is not None:
     for words, players in (("its last update", saved.pair(average=False)), ("the average of G", saved.generator())):
         print(f"{chosen.diagnose}, {words}: {diagnosis.diagnose(players, train, valid)}\n")
     sys.exit()
@@ -125,8 +126,7 @@ game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
     Progress(chosen.max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples",
                                           "log-likelihood": "valid_log_likelihood"})])
 if chosen.resume:
-    checkpoint.restore(chosen.save_path, game)
-    print(f"going on after epoch {game.epoch}")
+    go_on(chosen.save_path, game)
 if ranks:
     mpi.share(game, ranks, root=game.extensions[-4:])           # which save, draw and tell
 game.main_loop(chosen.max_epochs)

@@ -12,6 +12,7 @@ what is asked for.
 """
 import json
 import os
+from io import BytesIO
 
 from common import CHECKPOINT, new_file, options, plain_generator, positive_int
 
@@ -99,8 +100,10 @@ if chosen.sanity:
 # ------------
 
 if chosen.samples_out:
+    kept = BytesIO()                                            # as np.save to a full disk does not say what is wrong
+    np.save(kept, to_numpy(samples))
     with replacing(chosen.samples_out) as stream:
-        np.save(stream, to_numpy(samples))
+        stream.write(kept.getbuffer())
 if chosen.json:
     with blaming(saved.path):
         run, state, note = saved.header["run"], saved.header.get("state", {}), saved.header.get("note") or {}
@@ -108,4 +111,5 @@ if chosen.json:
                   "seed": run["seeds"][0][0] if "seeds" in run else note.get("seed"),
                   "epoch": state.get("train.epoch", note.get("epochs"))}
     with replacing(chosen.json) as stream:
-        stream.write(json.dumps({"dataset": chosen.dataset, **result._asdict(), **origin}, indent=1).encode())
+        told = {"dataset": chosen.dataset, **result._asdict(), "sampling_seed": chosen.seed, **origin}
+        stream.write(json.dumps(told, indent=1).encode())

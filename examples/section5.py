@@ -6,7 +6,7 @@ What the scripts about CIFAR-10 and TFD share: their options, the authors' train
 import math
 import os
 
-from common import Progress, options, positive_int
+from common import RESUME, Progress, go_on, options, positive_int
 
 from npgan import checkpoint, viewer
 from npgan.adversarial import SimultaneousSteps
@@ -42,7 +42,7 @@ def training_options(description, save_path, max_epochs, settings, **more):
                             "are not given, the authors' or those for a processor; default %(default)s"}
     chosen = options(
         description, max_epochs=max_epochs, save_path=save_path,
-        resume={"action": "store_true", "help": "go on from the checkpoint at --save_path, bit for bit"}, **more,
+        resume={"action": "store_true", "help": RESUME.format("at --save_path", "but for --max_epochs")}, **more,
         **numbers)
     for name, value in settings[getattr(chosen, "settings", "authors")].items():
         if getattr(chosen, name) is None:
@@ -147,8 +147,7 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
     announce(f"{train.name}: {len(train.X):,} pictures, {-(-len(train) // chosen.batch_size):,} updates an epoch; "
              f"G has {pair.generator.theta.size:,} parameters, D {pair.discriminator.theta.size:,}", train)
     if chosen.resume if resume is None else resume:
-        checkpoint.restore(save_path, game)
-        print(f"going on after epoch {game.epoch}")
+        go_on(save_path, game)
     game.main_loop(max_epochs)
     announce(f"wrote {save_path} and {panel.path} after {game.updates:,} updates in {game.epoch:,} "
              f"epoch{'s' * (game.epoch > 1)}", train)

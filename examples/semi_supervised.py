@@ -12,15 +12,18 @@ that was never trained; a net of D's shape that sees the labelled digits alone, 
 ("recapitated", with a head of ten outputs in place of D's one).
 
 Reads MNIST where it is found, otherwise the digits that come with npgan, and, if it is named, a checkpoint of
-``mnist.py`` in place of training; writes ``semi_supervised.png``.
+``mnist.py`` in place of training; writes ``semi_supervised.png``, and where it trains ``semi_supervised.npz`` beside
+it, a checkpoint.
 """
-from common import positive_int
+from common import old_file, plain_generator, positive_int
 from section7 import CLASSES, classifier_net, load, plain_pair, section7_options, tells_z, train_inferer, train_pair
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from npgan import checkpoint, viewer
+from npgan import viewer
+from npgan.adversarial import AdversaryPair
+from npgan.archive import blaming
 from npgan.backend import RandomStream, xp
 from npgan.classifier import error, features, fit_softmax, recapitate, train_classifier
 from npgan.conditional import one_hot
@@ -29,8 +32,12 @@ from npgan.inference import inference_step
 from npgan.layers import Linear
 from npgan.learning_rule import Momentum
 
-chosen = section7_options(__doc__, "semi_supervised.png", checkpoint={"nargs": "?", "help": "of mnist.py's nets"},
-                          draws={"type": positive_int, "default": 10, "help": "of labels, default %(default)s"})
+chosen = section7_options(
+    __doc__, "semi_supervised.png",
+    checkpoint={"nargs": "?", "type": old_file, "help": "of mnist.py's nets, in place of training"},
+    draws={"type": positive_int, "default": 10, "help": "of labels, default %(default)s"})
+if chosen.checkpoint is not None and chosen.resume:
+    raise ValueError(f"--resume goes on with a training, which {chosen.checkpoint} stands in place of; leave one out")
 numbers = chosen.numbers
 train, valid, test = load(chosen)
 
@@ -40,8 +47,11 @@ train, valid, test = load(chosen)
 # The game, and the net that tells z from samples.
 
 pair, order = plain_pair(train, chosen)
-if chosen.checkpoint:
-    pair = checkpoint.load(chosen.checkpoint).pair(rng=RandomStream([chosen.seed, 2]))
+if chosen.checkpoint is not None:
+    rng = RandomStream([chosen.seed, 2])
+    saved, G = plain_generator(chosen.checkpoint, rng)
+    with blaming(saved.path):
+        pair = AdversaryPair(G, saved.discriminator(rng=rng))
 else:
     average = train_pair(pair, train, valid, chosen, order)
     pair.generator.theta[...] = average.theta
@@ -115,13 +125,15 @@ results = {f"linear, {name}": [linear(name, n) for n in SIZES] for name in input
 results["net of D's shape"] = [net(None, n) for n in SIZES]
 results["the same, recapitated D"] = [net(D, n) for n in SIZES]
 
-print(f"errors on {len(test):,} test digits in %, mean and standard error over {chosen.draws} draws of labels\n\n"
-      + " " * 34 + "".join(f"{f'{n:,} labels':>16}" for n in SIZES))
+over = f"mean and standard error over {chosen.draws} draws" if chosen.draws > 1 else "one draw"
+print(f"errors on {len(test):,} test digits in %, {over} of labels\n\n"
+      + " " * 34 + "".join(f"{f'{n:,} labels':>17}" for n in SIZES))
 means, errors_of = {}, {}
 for name, by_size in results.items():
     means[name] = [100 * np.mean(errors) for errors in by_size]
     errors_of[name] = [100 * np.std(errors, ddof=1) / len(errors) ** .5 if len(errors) > 1 else 0 for errors in by_size]
-    print(f"{name:<34}" + "".join(f"{mean:9.2f} +- {se:.2f}" for mean, se in zip(means[name], errors_of[name])))
+    print(f"{name:<34}" + "".join(f"{mean:9.2f} +- {se:.2f}" if chosen.draws > 1 else f"{mean:17.2f}"
+                                  for mean, se in zip(means[name], errors_of[name])))
 
 # %%
 # The picture

@@ -35,12 +35,20 @@ def draw(name, weights, cols=None):
     print(f"wrote {picture}")
 
 
+def weights_of(layer, where):
+    """W of the `layer`, a matrix; ValueError if it has none, which says `where` that is."""
+    if getattr(layer, "W", xp.zeros(0)).ndim != 2:
+        raise ValueError(f"{saved.path}: expected a matrix of weights in {where}, found a {type(layer).__name__}; name "
+                         "another checkpoint")
+    return layer.W
+
+
 # %%
 # The last layer of G
 # -------------------
 # Those with the largest norm first.
 
-W = G.mlp.layers[-1].W
+W = weights_of(G.mlp.layers[-1], "the last layer of G")
 draw("G", W[xp.argsort(-xp.sum(xp.square(W), axis=1))])
 
 # %%
@@ -50,5 +58,5 @@ draw("G", W[xp.argsort(-xp.sum(xp.square(W), axis=1))])
 
 if "discriminator" in saved.header["run"]:
     lowest = next(layer for layer in saved.discriminator().layers if layer.params)
-    pieces = getattr(lowest, "num_pieces", 1)
-    draw("D", lowest.W.T.reshape(pieces, -1, lowest.nvis).swapaxes(0, 1).reshape(-1, lowest.nvis), 8 * pieces)
+    W, pieces = weights_of(lowest, "the first layer of D"), getattr(lowest, "num_pieces", 1)
+    draw("D", W.T.reshape(pieces, -1, lowest.nvis).swapaxes(0, 1).reshape(-1, lowest.nvis), 8 * pieces)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import common  # noqa: F401
 
+from npgan.datasets.files import printable
+
 PAPER = {
     "DBN": ("138 +- 2", "1909 +- 66"),
     "Stacked CAE": ("121 +- 1.6", "2110 +- 50"),
@@ -32,9 +34,10 @@ def measured(path):
         if not all(map(math.isfinite, numbers)) or not isinstance(result["dataset"], str):
             raise ValueError(f"{numbers} of {result['dataset']!r}")
         return result
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected a result of parzen_ll.py, found {error} ({type(error).__name__}); "
-                         f"measure it anew: {COMMAND}") from error
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        found = printable(f"{error} ({type(error).__name__})")
+        raise ValueError(f"{path}: expected a result of parzen_ll.py, found {found}; measure it anew: "
+                         f"{COMMAND}") from error
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,11 +60,11 @@ for model, columns in PAPER.items():
 print()
 for path, row in results.items():
     if row["dataset"] != "mnist":
-        print(f"{path.name} is left out: Table 1 has no {row['dataset']}")
+        print(printable(f"{path.name} is left out: Table 1 has no {row['dataset']}"))
         continue
     run = ", ".join(["npgan", *(f"{name} {row[name]}" for name in ("seed", "epoch") if row.get(name) is not None)])
     run += "" if row.get("average", True) else ", raw"
     score = f"{row['mean']:.1f} +- {row['standard_error']:.1f}"
-    print(f"{run:<32}{score:<16}{'-':<16}sigma {row['sigma']:.3f}, {row['num_samples']} samples")
+    print(f"{printable(run):<32}{score:<16}{'-':<16}sigma {row['sigma']:.3f}, {row['num_samples']} samples")
 if not results:
     print(f"Nothing is measured yet: {COMMAND}")

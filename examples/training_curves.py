@@ -12,38 +12,67 @@ Reads one to four checkpoints of ``mnist.py``, writes ``training_curves.png``.
 """
 from pathlib import Path
 
-from common import options
+from common import old_file, options
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from npgan import checkpoint, viewer
+from npgan.archive import blaming
+from npgan.datasets.files import printable
 
-chosen = options(__doc__, save_path="training_curves.png", checkpoints={"nargs": "+"})
-runs = {path: checkpoint.load(path) for path in chosen.checkpoints}
-for path, run in runs.items():
+LAST_UPDATE = "valid_log_likelihood_last_update"                # which older checkpoints do not have
+CHANNELS = {"epoch": ["valid_d_on_data", "valid_d_on_samples"],
+            "valid_log_likelihood_epoch": ["valid_log_likelihood", LAST_UPDATE]}
+
+chosen = options(__doc__, save_path="training_curves.png", checkpoints={"nargs": "+", "type": old_file})
+
+
+def recorded(path):
+    """The seed of the run in the checkpoint `path`, and the channels that are drawn, arrays by name."""
+    run = checkpoint.load(path)
     if len(run.history.get("valid_log_likelihood", ())) < 2:
         raise ValueError(f"{path}: expected a checkpoint that mnist.py wrote after five epochs or more, found one "
                          "without the log-likelihood of validation rows")
+    with blaming(path):
+        seed, channels = run.header["run"]["seeds"][0][0], {}
+        if type(seed) is not int:
+            raise TypeError(f"a seed of {str(seed)[:40]!r}")
+        for epochs, names in CHANNELS.items():
+            for name in (epochs, *names):
+                if name != LAST_UPDATE or name in run.history:
+                    channels[name] = np.array(run.history[name], float)
+                    if len(channels[name]) != len(channels[epochs]):
+                        raise ValueError(f"{len(channels[name])} values of {name} at {len(channels[epochs])} epochs")
+        return seed, channels
+
+
+runs = {path: recorded(path) for path in chosen.checkpoints}
 
 # %%
 # Each as far as it has come
 # --------------------------
-# Runs are told apart by their seeds, or where these are the same by their files.
+# Runs are told apart by their seeds, or where these are the same by their files' names, or else by their paths.
 
-histories = [run.history for run in runs.values()]
+seeds, histories = zip(*runs.values())
 epochs = max((history["valid_log_likelihood_epoch"] for history in histories), key=len)
-seeds = [run.header["run"]["seeds"][0][0] for run in runs.values()]
-labels = ([f"seed {seed}" for seed in seeds] if len(set(seeds)) == len(seeds) else [Path(path).stem for path in runs])
-likelihoods = {label: history["valid_log_likelihood"][1:] for label, history in zip(labels, histories)}
+names = [f"seed {seed}" for seed in seeds], [Path(path).stem for path in runs], list(runs)
+labels = [printable(label) for label in next(each for each in names if len(set(each)) == len(runs))]
+likelihoods = {label.replace("$", r"\$"): history["valid_log_likelihood"][1:]           # $ begins a formula
+               for label, history in zip(labels, histories)}
 
 figure = Figure(figsize=(10, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
-thin = any("valid_log_likelihood_last_update" in history for history in histories)
+thin = any(LAST_UPDATE in history for history in histories)
 unit = "nats; thin: not averaged" if thin else "nats"
 viewer.curves(left, epochs[1:], likelihoods, f"validation log-likelihood ({unit})")
 for line, history in zip(left.get_lines(), histories):
-    values = history.get("valid_log_likelihood_last_update", ())[1:]
-    left.plot(epochs[1:len(values) + 1], values, color=line.get_color(), linestyle=line.get_linestyle(), linewidth=.8)
+    own = history["valid_log_likelihood_epoch"][1:]             # the last epoch counts, too, whichever it is
+    line.set_xdata(own)
+    values = history.get(LAST_UPDATE, ())[1:]
+    left.plot(own[:len(values)], values, color=line.get_color(), linestyle=line.get_linestyle(), linewidth=.8)
+left.relim()
+left.autoscale_view()
 right.axhline(.5, color="#AAAAAA", linewidth=.8)
 viewer.curves(right, histories[0]["epoch"], {"D(x)": histories[0]["valid_d_on_data"],
                                              "D(G(z))": histories[0]["valid_d_on_samples"]}, "mean output of D")
@@ -51,6 +80,6 @@ right.set_ylim(0, 1)
 viewer.save(chosen.save_path, figure)
 print(f"wrote {chosen.save_path}")
 for label, history in zip(labels, histories):
-    last = history.get("valid_log_likelihood_last_update")
-    print(f"{label}, epoch {history['valid_log_likelihood_epoch'][-1]}: {history['valid_log_likelihood'][-1]:.1f} nats"
-          + (f", not averaged {last[-1]:.1f}" if last else ""))
+    raw = f", not averaged {history[LAST_UPDATE][-1]:.1f}" if LAST_UPDATE in history else ""
+    print(f"{label}, epoch {history['valid_log_likelihood_epoch'][-1]:.0f}: "
+          f"{history['valid_log_likelihood'][-1]:.1f} nats{raw}")

@@ -132,7 +132,7 @@ def test_tfd_trains_in_two_stages_and_goes_on_in_either(do, data, tmp_path):
 @pytest.mark.parametrize("script, arguments, message", [
     (DENSE, ["--scale", "nan"], "--scale must be a number above 0, got nan"),
     (CONV, ["--save_path", "panel.png"], "--save_path: must be a name ending in .npz, got 'panel.png'"),
-    ("tfd", ["--resume"], "tfd_pretrained.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
+    ("tfd", ["--resume"], "tfd_pretrained.npz: expected a checkpoint to go on from, found no such file"),
     ("tfd", ["--repeat", 3], "batch_size 100 is more than the data's 90 rows"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(script, arguments, message, do, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
-from test_examples import ROOT, run
+from test_examples import ROOT, play, run
 
 from npgan import archive, checkpoint, parzen
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
@@ -50,8 +50,9 @@ def test_parzen_ll_prints_and_keeps_what_evaluate_finds(pair, tmp_path):
     assert samples.shape == (300, 64)
     expected = parzen.evaluate(digits.load("test").X, digits.load("valid").X, asarray(samples))
     lines = done.stdout.splitlines()
+    assert lines[:2] == ["seed 2014", f"reading {pair}"]
     assert [line for line in lines if line.startswith("test log-likelihood: ")] == [str(expected)]
-    assert [line.split()[0] for line in lines[2:12]] == [f"{sigma:.4f}" for sigma in parzen.SIGMAS]
+    assert [line.split()[0] for line in lines[3:13]] == [f"{sigma:.4f}" for sigma in parzen.SIGMAS]
     assert f"{expected.sigma:.4f}" in next(line for line in lines if line.endswith("largest"))
     assert sum("not the claim" in line for line in lines) == 1
     assert [line[:30].strip() for line in lines[-6:]] == [
@@ -59,8 +60,10 @@ def test_parzen_ll_prints_and_keeps_what_evaluate_finds(pair, tmp_path):
         "G's, five times as many"]
     found = json.loads((tmp_path / "result.json").read_text())
     assert found["mean"] == pytest.approx(expected.mean) and found["curve"] == pytest.approx(expected.curve)
-    assert {name: found[name] for name in ("dataset", "num_samples", "checkpoint", "average", "seed", "epoch")} == {
-        "dataset": "digits", "num_samples": 300, "checkpoint": "pair.npz", "average": True, "seed": 5, "epoch": 1}
+    assert {name: found[name] for name in ("dataset", "num_samples", "checkpoint", "average", "seed", "epoch",
+                                         "sampling_seed")} == {
+        "dataset": "digits", "num_samples": 300, "checkpoint": "pair.npz", "average": True, "seed": 5, "epoch": 1,
+        "sampling_seed": 2014}
 
 
 def test_raw_samples_are_those_of_the_last_parameters(pair, tmp_path):
@@ -87,6 +90,25 @@ def test_table_1_has_the_papers_rows_and_one_for_each_seed(tmp_path):
     assert "c.json is left out: Table 1 has no digits" in done.stdout
 
 
+@pytest.mark.parametrize("text", [
+    '{"mean": 1%s}' % ("0" * 400), "[" * 100_000, '{"mean": "\\u001b[2J"}', "[]", "{}", '{"mean": NaN}'])
+def test_table_1_names_a_file_that_holds_nonsense(text, tmp_path, monkeypatch):
+    row = {"dataset": "mnist", "mean": 1, "standard_error": 2, "sigma": 3, "num_samples": 4}
+    (tmp_path / "a.json").write_text(f"{json.dumps(row)[:-1]}, {text[1:]}" if text[1:2] == '"' else text)
+    with pytest.raises(ValueError, match="^a.json: expected a result of parzen_ll.py, found .*; measure") as told:
+        play(monkeypatch, tmp_path, "table1.py", "a.json")
+    assert str(told.value).isprintable()
+
+
+def test_table_1_prints_nothing_that_a_terminal_would_obey(tmp_path, monkeypatch, capsys):
+    row = {"dataset": "mnist", "mean": 1, "standard_error": 2, "sigma": 3, "num_samples": 4, "seed": "\x1b[2J"}
+    for name, dataset in (("a", "mnist"), ("b", "\x1b[1m")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**row, "dataset": dataset}))
+    play(monkeypatch, tmp_path, "table1.py", "a.json", "b.json")
+    told = capsys.readouterr().out
+    assert "\x1b" not in told and r"npgan, seed \x1b[2J" in told and r"Table 1 has no \x1b[1m" in told
+
+
 def test_figure_3_draws_without_data(pair, tmp_path):
     done = run("figure3.py", pair, "--seed", 3, cwd=tmp_path, NPGAN_DATA_PATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -106,7 +128,15 @@ def test_show_weights_draws_both_nets_or_g_alone(pair, tmp_path):
     assert run("show_weights.py", pair, cwd=tmp_path).returncode == 0
     assert sorted(os.listdir(tmp_path)) == ["show_weights_D.png", "show_weights_G.png"]
     alone = run("show_weights.py", save_generator(tmp_path / "alone.npz", 64), "--save_path", "alone.png", cwd=tmp_path)
-    assert alone.stdout == "wrote alone_G.png\n", alone.stderr
+    assert alone.stdout.splitlines()[1:] == ["wrote alone_G.png"], alone.stderr
+
+
+def test_show_weights_names_a_file_whose_layers_have_none_to_show(tmp_path, monkeypatch):
+    rng = RandomStream(1)
+    G = Generator(MLP([MLP([Sigmoid(5, 64, 1., rng)])]), "uniform", rng)
+    checkpoint.save_generator(tmp_path / "nested.npz", G)
+    with pytest.raises(ValueError, match="^nested.npz: expected a matrix of weights in the last layer of G, found a M"):
+        play(monkeypatch, tmp_path, "show_weights.py", "nested.npz")
 
 
 @pytest.mark.skipif(not HAS_MNIST, reason="MNIST is not in NPGAN_DATA_PATH, data or the cache")
@@ -219,6 +249,39 @@ def test_training_curves_of_one_seed_are_named_by_their_files(tmp_path):
                            "faster, epoch 5: 105.0 nats\n")
 
 
+def test_training_curves_of_one_seed_and_one_name_are_named_by_their_paths(tmp_path, monkeypatch, capsys):
+    for folder, epochs in ((r"$\frac$", 10), ("b", 5)):
+        (tmp_path / folder).mkdir()
+        history_of_a_run(tmp_path / folder / "mnist.npz", 0, epochs)
+    names = play(monkeypatch, tmp_path, "training_curves.py", r"$\frac$/mnist.npz", "b/mnist.npz")
+    assert capsys.readouterr().out == ("wrote training_curves.png\n$\\frac$/mnist.npz, epoch 10: 110.0 nats\n"
+                                       "b/mnist.npz, epoch 5: 105.0 nats\n")
+    assert len(names["left"].get_lines()) == 4                  # two of them are of no average, and empty
+
+
+def test_training_curves_have_the_last_epoch_where_it_belongs(tmp_path, monkeypatch):
+    """A run of 12 epochs is measured after 0, 5, 10 and 12, one of 20 after 15 and 20."""
+    history_of_a_run(tmp_path / "long.npz", 1, 20)
+    history_of_a_run(tmp_path / "short.npz", 2, 10, valid_log_likelihood_epoch=[0, 5, 10, 12],
+                     valid_log_likelihood=[1., 2, 3, 4])
+    names = play(monkeypatch, tmp_path, "training_curves.py", "long.npz", "short.npz")
+    assert [list(line.get_xdata()) for line in names["left"].get_lines()[:2]] == [[5, 10, 15, 20], [5, 10, 12]]
+
+
+@pytest.mark.parametrize("wrong", [
+    {"seed": "\x1b[2J"}, {"seed": 1.5}, {"seed": None}, {"valid_d_on_data": [.5]}, {"epoch": []},
+    {"valid_log_likelihood": [1.] * 9}, {"valid_log_likelihood": [1., 10**400, 2.]}, {"valid_log_likelihood_epoch": 5},
+    {"valid_log_likelihood_last_update": [1.] * 9}], ids=str)
+def test_training_curves_name_a_file_that_holds_nonsense(wrong, tmp_path, monkeypatch):
+    seed = wrong.pop("seed", 1)
+    history_of_a_run(tmp_path / "wrong.npz", 1, 10, **wrong)
+    header, arrays = archive.read(tmp_path / "wrong.npz")
+    archive.write(tmp_path / "wrong.npz", {**header, "run": {"seeds": [[seed, 4]]}}, arrays)
+    with pytest.raises(files.DataError, match="^wrong.npz: expected a whole checkpoint") as told:
+        play(monkeypatch, tmp_path, "training_curves.py", "wrong.npz")
+    assert str(told.value).isprintable()
+
+
 @pytest.mark.parametrize("script, arguments, message", [
     ("parzen_ll.py", ["nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
     ("parzen_ll.py", ["g50.npz", "--dataset", "digits"], "g50.npz makes rows of 50 numbers, but digits has rows of 64"),
@@ -226,12 +289,15 @@ def test_training_curves_of_one_seed_are_named_by_their_files(tmp_path):
      "sigmas must be one positive number or more, got [0.]"),
     ("parzen_ll.py", ["g64.npz", "--num_samples", "0"], "--num_samples: must be"),
     ("figure2_mnist.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),
+    pytest.param("figure2_mnist.py", ["g64.npz"], "g64.npz makes rows of 64 numbers, but MNIST has rows of 784",
+                 marks=pytest.mark.skipif(not HAS_MNIST, reason="MNIST is nowhere")),
     ("figure3.py", ["g50.npz"], "g50.npz makes rows of 50 numbers, which are no square pictures"),
     ("figure3.py", ["g64.npz", "--save_path", "figure3.doc"], "got 'figure3.doc'"),
     ("show_weights.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),
     ("table1.py", ["kept.json"], "kept.json: expected a result of parzen_ll.py, found 'mean' (KeyError)"),
     ("training_curves.py", ["g64.npz"], "g64.npz: expected a checkpoint that mnist.py wrote after five epochs"),
     ("mnist.py", ["--learning_rate", "fast"], "--learning_rate: invalid float value: 'fast'"),
+    ("mnist.py", ["--diagnose", ""], "--diagnose: must be the path of a file, got ''"),
     ("mnist.py", ["--diagnose", "nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(script, arguments, message, tmp_path):

@@ -4,12 +4,12 @@ import re
 
 import pytest
 from matplotlib.image import imread
-from test_examples import ROOT, run
+from test_examples import ROOT, play, run
 
 
 @pytest.mark.parametrize("script, more", [("conditional.py", []), ("completion.py", ["--masks", "right_half"]),
                                           ("inference.py", []), ("semi_supervised.py", ["--draws", "1"])])
-def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more):
+def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more, monkeypatch):
     stem = script[:-3]
     done = run(script, "--dataset", "digits", "--max_epochs", 2, *more, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -20,21 +20,28 @@ def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more):
         assert len(re.findall(r"^ +\d  +\d+\.\d%.*\+-.*\+-", done.stdout, re.M)) == 10
         done = run(script, "--dataset", "digits", "--max_epochs", 3, "--resume", cwd=tmp_path)
         assert done.returncode == 2 and "saturate" in done.stderr       # momentum's schedule would be another
+        with pytest.raises(ValueError, match="^conditional.npz: expected a generator that takes z alone, found a Cond"):
+            play(monkeypatch, tmp_path, "semi_supervised.py", "--dataset", "digits", "conditional.npz")
     if script == "completion.py":
         assert len(re.findall(r" all +\d+\.\d% ", done.stdout)) == 7 and "NOT ALL" not in done.stdout
     if script == "inference.py":
         assert "G's parameters are as before: True" in done.stdout
         nearest = float(re.search(r"nearest training digit +(\d+\.\d\d)", done.stdout)[1])
         assert nearest == pytest.approx(1.25, abs=.01)              # of 300 digits to 1,197, whoever trains
+        rows = re.findall(r"^.* \d+\.\d\d$", done.stdout, re.M)
+        assert len(rows) == 7 and len(set(map(len, rows))) == 1     # one below the other
     if script == "semi_supervised.py":
-        assert len(re.findall(r"(\d+\.\d\d \+- \d+\.\d\d *){3}$", done.stdout, re.M)) == 6
+        assert len(re.findall(r"^\D+( \d+\.\d\d){3}$", re.sub(" +", " ", done.stdout), re.M)) == 6
+        assert "+-" not in done.stdout                              # one draw has no error
+        with pytest.raises(ValueError, match="^--resume goes on .* semi_supervised.npz stands in place of; leave one"):
+            play(monkeypatch, tmp_path, script, "--dataset", "digits", "semi_supervised.npz", "--resume")
 
 
 @pytest.mark.parametrize("script, arguments, message", [
     ("conditional.py", ["--dataset", "cifar10"], "invalid choice: 'cifar10'"),
     ("completion.py", ["--masks", "left"], "invalid choice: 'left'"),
     ("semi_supervised.py", ["--dataset", "digits", "nowhere.npz"], "nowhere.npz"),
-    ("conditional.py", ["--dataset", "digits", "--resume"], "conditional.npz"),
+    ("conditional.py", ["--dataset", "digits", "--resume"], "conditional.npz: expected a checkpoint to go on from"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, script, arguments, message):
     done = run(script, *arguments, cwd=tmp_path)

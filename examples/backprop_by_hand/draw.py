@@ -12,11 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
+
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 from npgan import viewer
 
