@@ -132,7 +132,7 @@ for steps_G, (color, dashes) in zip((5, 25, 125), viewer.LINES[1:]):
                  label=f"{steps_G} steps of G to one of D")
 history.plot(games[never].steps, games[never].kept, color="#888888", linewidth=1.6, label="D stale")
 history.plot(cure.steps, cure.kept, color="#000000", linewidth=2.2)
-history.text(cure.steps[len(cure.steps) // 3], 6.2, "the cure: one step of each again", fontsize=9)
+history.text(cure.steps[3 * len(cure.steps) // 10], 6.2, "the cure: one step of each again", fontsize=9)
 history.set_xlabel("steps of G")
 history.set_ylabel("modes kept, exp(entropy)")
 history.set_ylim(0, 8.3)
