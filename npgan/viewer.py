@@ -176,6 +176,7 @@ def curves(ax, epochs, channels, ylabel):
             raise ValueError(f"{label} has more values, {len(values)}, than there are epochs, {len(epochs)}")
         ax.plot(epochs[:len(values)], values, label=label, color=color, linestyle=dashes, linewidth=1.8)
     ax.set_xlabel("epoch")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylabel(ylabel)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, borderaxespad=.2, frameon=False)

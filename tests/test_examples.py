@@ -189,7 +189,8 @@ def test_a_warning_tells_users_no_line_of_npgan(common, monkeypatch):
 def test_output_goes_on_where_it_cannot_be_shown(tmp_path):
     """With standard error closed, and a name that standard output has no letters for."""
     (tmp_path / "telling.py").write_text("import common\ncommon.Progress(1)\nprint('wrote \u6570.png')\n", "utf-8")
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}", "PYTHONIOENCODING": "latin-1"}
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}", "PYTHONIOENCODING": "latin-1",
+           "NPGAN_BACKEND": ""}
     done = subprocess.run(["sh", "-c", '"$0" telling.py 2>&-', sys.executable], cwd=tmp_path, env=env,
                           capture_output=True, timeout=120)
     assert done.returncode == 0 and done.stdout == b"wrote \\u6570.png\n"
@@ -198,7 +199,8 @@ def test_output_goes_on_where_it_cannot_be_shown(tmp_path):
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_pipe_that_nobody_reads_ends_a_script_quietly(tmp_path, unbuffered):
     (tmp_path / "telling.py").write_text("import common\nprint('told')\n")
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}", "PYTHONUNBUFFERED": unbuffered}
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}", "PYTHONUNBUFFERED": unbuffered,
+           "NPGAN_BACKEND": ""}
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([sys.executable, tmp_path / "telling.py"], env=env, stdout=writer, stderr=subprocess.PIPE,
