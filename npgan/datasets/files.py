@@ -5,6 +5,7 @@ A file is searched for in the folders that NPGAN_DATA_PATH names, then in the pr
 the user's, plain or as .gz.  It is trusted once the MD5 sum of its uncompressed bytes is the known one; a reader that
 takes others too gives what it read a caveat.
 """
+import errno
 import glob
 import hashlib
 import os
@@ -22,6 +23,7 @@ MARGIN = 2**20                      # bytes of an archive beyond the files wante
 GROWTH = 2**16                      # bytes by which what does not compress may grow
 PACE = 2**25                        # bytes that a slow processor inflates in a second; ours do 2**27 to 2**29
 LONGEST = 1000                      # characters of each part of a message
+FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO       # what a disk says
 LEFT = 3600                         # seconds after which a file that was begun will not be finished
 REMEDY = "put the right file there, or remove it so that another is searched for"
 
@@ -287,6 +289,6 @@ def replacing(path):
                     left.unlink()
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
+        if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
             error.filename = str(path)                          # "File too large" does not say which
         raise
