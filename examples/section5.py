@@ -106,7 +106,7 @@ class Panel:
             viewer.save(self.path, viewer.nearest_sheet(self.samples(), game.dataset.X, game.dataset.shape))
 
 
-def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, resume=None, earlier=None):
+def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, resume=None, earlier=None, more=()):
     """
     The authors' training, the same for CIFAR-10 and TFD but for the batches and the learning rates.
 
@@ -125,6 +125,8 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
         In place of those in `chosen`.
     earlier : str, optional
         The checkpoint that an error names, and --resume goes on from, while there is none at `save_path`.
+    more : sequence
+        Further extensions.
 
     Returns
     -------
@@ -141,6 +143,7 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
         MomentumAdjustor([rule_G, rule_D], final_momentum=.7, start=1, saturate=250),
         monitor,
         panel,
+        *more,
         checkpoint.Saving(save_path),
         Progress(max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples"})])
     game.checkpoint = earlier

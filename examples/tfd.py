@@ -93,12 +93,21 @@ G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G, *
               noise="gaussian", rng=noise)
 
 pretrained = os.path.splitext(chosen.save_path)[0] + "_pretrained.npz"
-if not chosen.resume:
-    checkpoint.set_aside(chosen.save_path)                      # so that where there is one, it is this first stage's
-in_second = os.path.exists(chosen.save_path)
+
+
+class Anew:
+    """Renames, as a first stage begins, what an earlier run's second stage has saved; an extension of `Train`."""
+
+    def on_monitor(self, game):
+        """Rename it, before training alone."""
+        if not game.updates:
+            checkpoint.set_aside(chosen.save_path)
+
+
+in_second = chosen.resume and os.path.exists(chosen.save_path)
 if not in_second:
     play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
-         save_path=pretrained, max_epochs=chosen.pretrain_epochs)
+         save_path=pretrained, max_epochs=chosen.pretrain_epochs, more=[Anew()])
 
 # %%
 # The second stage

@@ -23,7 +23,8 @@ VERSION = 2                                             # 1 had the pieces of a 
 DIRECTORY, ENTRIES = 2**20, 2000                        # bytes of an archive's list of entries, and entries, at most
 HEADER = 2**25                                          # bytes of a header: 10,000 epochs of 160 channels
 HEADER_MARKS = {b",": 2 * 10**6, b'"': 10**5, b"[": 10**5, b"{": 10**5, b"\\": 10**5}    # each costs memory, or time
-STRING, LONGEST = rb'"[^"\\]*(?:\\.[^"\\]*)*"', 10**4    # of JSON, and its bytes: one is quoted in a message
+STRING = rb'(?s)"[^"\\]*(?:\\.[^"\\]*)*"?'               # of JSON; it cannot fail, so nothing is looked at twice
+LONGEST = 2**20                                         # bytes of a string, which may come to be quoted
 NOT_OFFERED = errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM        # by a file system, or to this user
 
 
@@ -79,10 +80,12 @@ def number_in(value):
 
 def check_size(header):
     """Refuse a `header`, bytes of JSON, that would take much more memory than that of a run can."""
-    if (len(header) > HEADER or any(header.count(mark) > limit for mark, limit in HEADER_MARKS.items())
-            or any(len(string[0]) > LONGEST for string in re.finditer(STRING, header))):
+    if len(header) > HEADER or any(header.count(mark) > limit for mark, limit in HEADER_MARKS.items()):
         raise ValueError(f"a header of {len(header)} bytes, longer or in more parts than a checkpoint can have; "
                          "a Monitor with a larger every makes it shorter")
+    longest = max((len(string[0]) for string in re.finditer(STRING, header)), default=0)
+    if longest > LONGEST:
+        raise ValueError(f"a string of {longest} bytes, longer than any that a checkpoint keeps")
 
 
 def read(path):

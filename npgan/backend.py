@@ -224,13 +224,13 @@ class RandomStream:
         self._host.bit_generator.state = state
         self._start_device()
 
-    def reaches(self, state):
-        """Whether a `state` as that attribute can be a place in this stream; PCG64's increment tells streams apart."""
-        own, place = self._host.bit_generator.state, state["state"]["state"]
-        half = {"has_uint32": state["has_uint32"], "uinteger": state["uinteger"]}
-        limits = (place, 2**128), (half["has_uint32"], 2), (half["uinteger"], 2**32)
-        return (all(type(number) is int and 0 <= number < limit for number, limit in limits)
-                and state == {**own, **half, "state": {**own["state"], "state": place}})
+    @staticmethod
+    def possible(state):
+        """Whether a `state` can be that of a PCG64, whose increment is odd: with others it may stand still for ever."""
+        limits = {"state": 2**128, "inc": 2**128, "has_uint32": 2, "uinteger": 2**32}
+        numbers = {**state["state"], **{name: state[name] for name in ("has_uint32", "uinteger")}}
+        return (state["bit_generator"] == "PCG64" and numbers.keys() == limits.keys() and numbers["inc"] % 2 == 1
+                and all(type(numbers[name]) is int and 0 <= numbers[name] < limits[name] for name in limits))
 
     def __repr__(self):
         return f"RandomStream({self.seed})"

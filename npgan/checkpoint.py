@@ -20,11 +20,21 @@ from npgan import backend
 from npgan.adversarial import AdversaryPair
 from npgan.archive import CheckpointError, blaming, read, write
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.datasets.files import printable
+from npgan.datasets.files import printable, size_of
 from npgan.description import Saved, build, build_generator, describe, difference
 from npgan.layer import positive_ints
 from npgan.learning_rule import PolyakAverage
-from npgan.run_state import LATER, arithmetic, check_plain, describe_run, fitting, stateful, states_among, streams
+from npgan.run_state import (
+    LATER,
+    arithmetic,
+    check_states,
+    describe_run,
+    fitting,
+    stateful,
+    stateful_extensions,
+    states_among,
+    streams,
+)
 
 DTYPES = "float16", "float32", "float64"
 
@@ -107,6 +117,8 @@ class Saving:
         self.path, self.every, self.begun = Path(path), every, None
         if not self.path.parent.is_dir():
             raise ValueError(f"there is no folder {self.path.parent} for {self.path.name}; make it, or choose another")
+        if self.path.is_dir():
+            raise ValueError(f"{self.path} is a folder: give the path of a file")
 
     def on_monitor(self, train):
         """Save, if the epoch is one of every `every`."""
@@ -115,6 +127,7 @@ class Saving:
         if missed:
             raise ValueError(f"{type(self).__name__} would miss what {', '.join(missed)} does after it; put it last")
         if not train.updates:
+            check_states(train)
             self.begun = describe_run(train)
             set_aside(self.path)
         if self.is_time(train):
@@ -129,13 +142,15 @@ class Saving:
         if train.updates:
             if train.rest is not None:                          # after an epoch `Train` has looked already
                 train.check_finite()
+            save(self.path, train)
+            train.checkpoint = str(self.path)
             changed = self.begun and difference(self.begun, describe_run(train))
             if changed:
                 where, there, here = changed
-                raise ValueError(f"{where} was {there!r} when the run began and is {here!r}, so no run built like this "
-                                 "one could go on from the file; what changes in training belongs into state_names")
-            save(self.path, train)
-            train.checkpoint = str(self.path)
+                self.begun = None                               # once is enough
+                warnings.warn(f"{where} was {there!r} when the run began and is {here!r}: only what is built with the "
+                              f"latter goes on from {self.path}; what changes in training belongs into state_names",
+                              stacklevel=2)
 
     def is_time(self, train):
         """Whether to save now; the last epoch of the training is a time, too."""
@@ -146,6 +161,7 @@ def set_aside(path):
     """Rename the file `path`, if there is one, to name_previous1.npz or the first such that is free, and warn of it."""
     path = Path(os.path.realpath(path))
     if path.exists():                                           # it may have taken hours
+        size_of(path)
         names = (path.with_name(f"{path.stem}_previous{i}{path.suffix}") for i in count(1))
         kept = next(name for name in names if not name.exists())
         os.replace(path, kept)
@@ -207,10 +223,6 @@ def save(path, train):
     arrays = {name: to_numpy(value) for name, value in state.items() if hasattr(value, "shape")}
     averages = {theta: f"{name}.theta" for theta, nets in (("theta_g", (G, G.mlp)), ("theta_d", (D,)))
                 for name, part in parts.items() if isinstance(part, PolyakAverage) and part.net in nets}
-    for name, part in parts.items():
-        if not type(part).__module__.startswith("npgan."):
-            for attribute in part.state_names:
-                check_plain(f"{name}.{attribute}", getattr(part, attribute))
     header = {"run": describe_run(train), "arithmetic": arithmetic(), "averages": averages,
               "streams": [stream.state for stream in streams(train)],
               "state": {name: value for name, value in state.items() if name not in arrays}}
@@ -296,6 +308,9 @@ def restore(path, train):
         if "state" not in saved.header:
             raise ValueError("a generator alone")
         run = saved.header["run"]
+        for part, known in zip(stateful_extensions(train), run["extensions"]):
+            for name in getattr(part, "free_names", ()):
+                known.pop(name, None)                           # npgan's first files have them
         clash = difference(run, {name: value for name, value in describe_run(train).items()
                                  if name in run or name not in LATER})
         if clash:
@@ -309,8 +324,8 @@ def restore(path, train):
         places = saved.header["streams"]
         if len(places) != len(streams(train)):
             raise ValueError(f"{len(places)} random streams, where there are {len(streams(train))}")
-        if not all(stream.reaches(place) for stream, place in zip(streams(train), places)):
-            raise ValueError("a place in a random stream that is none of its seed's")   # before anything is changed
+        if not all(map(RandomStream.possible, places)):
+            raise ValueError("a place that no random stream has")       # before anything is changed
         for net, theta in thetas:
             net.theta[...] = xp.asarray(theta)
         for part, state in states:

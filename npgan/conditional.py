@@ -77,9 +77,10 @@ class Conditional(Linear):
             raise ValueError(f"ncond counts inputs that are a condition, and must be below nvis = {nvis}, got {ncond}")
         super().__init__(nvis - ncond, dim, irange, rng, **initialisation)
         self.nvis, self.ncond = nvis, ncond
-        ways = "istdev", "sparse_init", "sparse_stdev"
-        self.V = initial_weights(ncond, dim, cond_rng or rng, irange,
-                                 **{name: value for name, value in initialisation.items() if name in ways})
+        way = {name: initialisation[name] for name in ("istdev", "sparse_stdev") if name in initialisation}
+        if initialisation.get("sparse_init"):
+            way["sparse_init"] = min(ncond, initialisation["sparse_init"])
+        self.V = initial_weights(ncond, dim, cond_rng or rng, irange, **way)
         self.dV = xp.zeros_like(self.V)
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)

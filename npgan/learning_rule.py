@@ -130,7 +130,6 @@ class ExponentialDecay:
     """
 
     state_names = "init_lr", "count"
-    argument_names = "rules",
 
     def __init__(self, rules, decay_factor, min_lr=0.):
         if not number("decay_factor", decay_factor) >= 1:
@@ -165,7 +164,6 @@ class MomentumAdjustor:
     """
 
     state_names = "init_momentum", "count"
-    argument_names = "rules",
 
     def __init__(self, rules, final_momentum, start, saturate):
         if not 0 <= number("final_momentum", final_momentum) < 1:
@@ -204,7 +202,6 @@ class PolyakAverage:
     """
 
     state_names = "count", "theta"
-    argument_names = "net",
 
     def __init__(self, net, decay):
         if not 0 <= number("decay", decay) < 1:

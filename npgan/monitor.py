@@ -90,7 +90,7 @@ class Monitor:
 
     def warn_if_saturated(self, name, real, fake, train):
         """Say so if on the set `name` D(x), `real`, and D(G(z)), `fake`, are as good as 0 or 1, and were last time."""
-        *before, warned = self.looks.get(name, (.5, .5, 0))
+        *before, warned = self.looks.get(name) or (.5, .5, 0)
         lasts = saturated(real, fake) and saturated(*before)
         self.looks[name] = [real, fake, int(lasts)]
         if lasts and not warned:
@@ -160,7 +160,7 @@ class LogLikelihood:
         Epochs from one time to the next.
     """
 
-    argument_names = "channel", "dataset", "average", "num_samples"
+    argument_names = "channel", "dataset", "num_samples", "every"
 
     def __init__(self, monitor, channel, dataset, average=None, num_samples=10000, every=1):
         positive_ints(num_samples=num_samples, every=every)

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+from copy import copy
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,7 +21,8 @@ from npgan.datasets import Dataset
 from npgan.description import describe, settings
 from npgan.learning_rule import LearningRule
 
-LATER = "rule_G", "rule_D", "described"                 # of a run's description, which npgan's first files lack
+LATER = "rule_G", "rule_D", "described", "relations"    # of a run's description, which npgan's first files lack
+SERVED = "rules", "net", "average"                      # attributes by which an extension holds other parts of a run
 ADDED = {"rest": None, "stop": False, "looks": {}}      # to the state since, with what the lack of them means
 WHOLE = 2**53                                           # beyond any count; what is below is exact as a float
 SUMS = WeakKeyDictionary()                              # of the data sets
@@ -34,10 +36,14 @@ def streams(train):
 def stateful(train):
     """What has `state_names`, by the name that a checkpoint gives it."""
     step = train.step
-    extensions = [extension for extension in train.extensions if hasattr(extension, "state_names")]
     parts = {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
-             **{f"extensions[{i}]": extension for i, extension in enumerate(extensions)}}
+             **{f"extensions[{i}]": extension for i, extension in enumerate(stateful_extensions(train))}}
     return {name: part for name, part in parts.items() if hasattr(part, "state_names")}
+
+
+def stateful_extensions(train):
+    """The extensions among them, in their order."""
+    return [extension for extension in train.extensions if hasattr(extension, "state_names")]
 
 
 def describe_run(train):
@@ -45,25 +51,40 @@ def describe_run(train):
     What a run and its checkpoint must have in common, in JSON's terms.
 
     Of parts with `state_names` that is their other numbers and strings; an extension may add `argument_names`, which
-    count without `state_names` as well.  Players, rules and extensions among them go by their names in the run.
+    count without `state_names` as well.
     """
     step, parts = train.step, stateful(train)
-    G, D = step.pair.generator, step.pair.discriminator
-    names = {id(part): name for name, part in (
-        *((f"extensions[{i}]", extension) for i, extension in enumerate(train.extensions)), ("rule_G", step.rule_G),
-        ("rule_D", step.rule_D), ("generator", G), ("generator.mlp", G.mlp), ("discriminator", D))}
     return json.loads(json.dumps({
         "floatX": str(step.pair.generator.theta.dtype),
         "generator": describe(step.pair.generator), "discriminator": describe(step.pair.discriminator),
         "dataset": train.dataset,
         "batch_size": train.batch_size, "seeds": [stream.seed for stream in streams(train)],
-        "step": settings(step), "generator_loss": settings(step.generator_loss),
-        **({"discriminator_loss": settings(step.discriminator_loss)} if hasattr(step, "discriminator_loss") else {}),
-        "extensions": [settings(part) for name, part in parts.items() if name.startswith("extensions")],
+        "step": settings(step),
+        **{loss: settings(getattr(step, loss)) for loss in ("generator_loss", "discriminator_loss")
+           if hasattr(step, loss)},
+        "extensions": [settings(part) for part in stateful_extensions(train)],
         **{name: settings(rule) if name in parts else {"kind": type(rule).__name__}
            for name, rule in (("rule_G", step.rule_G), ("rule_D", step.rule_D))},
         "described": [describe(extension) for extension in train.extensions if hasattr(extension, "argument_names")],
-    }, default=lambda thing: names.get(id(thing)) or told(thing)))
+        "relations": relations(train),
+    }, default=told))
+
+
+def relations(train):
+    """For each extension that serves others, such as a schedule its rules, the names in the run of what it serves."""
+    step = train.step
+    G, D = step.pair.generator, step.pair.discriminator
+    names = {id(part): name for name, part in {"generator": G, "generator.mlp": G.mlp, "discriminator": D,
+                                               "rule_G": step.rule_G, "rule_D": step.rule_D, **stateful(train)}.items()}
+
+    def named(thing):
+        if isinstance(thing, list):
+            return [named(part) for part in thing]
+        return names.get(id(thing), type(thing).__name__)
+
+    served = ({name: named(getattr(extension, name)) for name in SERVED if hasattr(extension, name)}
+              for extension in train.extensions)
+    return [each for each in served if each]
 
 
 def told(thing):
@@ -94,6 +115,18 @@ def arithmetic():
             "ranks": sys.modules["mpi4py.MPI"].COMM_WORLD.size if "mpi4py.MPI" in sys.modules else 1}
 
 
+def is_ours(part):
+    """Whether npgan knows what the state of a `part` can be, and not its user alone."""
+    return type(part).__module__.startswith("npgan.")
+
+
+def check_states(train):
+    """Refuse states, of parts that npgan does not know, that would come back as others; see `check_plain`."""
+    for name, part in stateful(train).items():
+        for attribute in () if is_ours(part) else part.state_names:
+            check_plain(f"{name}.{attribute}", getattr(part, attribute))
+
+
 def check_plain(name, value):
     """Refuse a `value` of the state `name` that a file would not give back as it is: JSON knows lists, and strings."""
     if isinstance(value, tuple) or isinstance(value, dict) and not all(isinstance(key, str) for key in value):
@@ -111,9 +144,9 @@ def states_among(values, train):
         state = {}
         for attribute in part.state_names:
             key = f"{name}.{attribute}"
-            value = values[key] if key in values or attribute not in ADDED else ADDED[attribute]
-            known = key in started or type(part).__module__.startswith("npgan.")        # others know their own state
-            if known and not (value is None and key in started):
+            ours = is_ours(part)                                # others know their own state
+            value = copy(ADDED[attribute]) if ours and attribute in ADDED and key not in values else values[key]
+            if (ours or key in started) and not (value is None and key in started):
                 value = fitting(key, value, started.get(key, getattr(part, attribute)))
             state[attribute] = value
         if hasattr(part, "can_have") and not part.can_have(state):
@@ -131,12 +164,13 @@ def fitting(name, value, like):
             value.ndim == 1 and len(value) <= len(like) and np.isin(value, to_numpy(like)).all())
     elif isinstance(like, dict):                            # of a monitor
         fits = isinstance(value, dict) and all(
-            isinstance(numbers, list) and numbers and all(type(number) is float or type(number) is int and
-                                                          abs(number) < WHOLE for number in numbers)
-            for numbers in value.values())
+            isinstance(numbers, list) and all(type(number) is float or type(number) is int and abs(number) < WHOLE
+                                              for number in numbers) for numbers in value.values())
     elif isinstance(like, list):
         fits = isinstance(value, list) and len(value) == len(like)
         fits = fits and [fitting(name, *pair) for pair in zip(value, like)] == value
+    elif isinstance(like, bool):
+        fits = value in (False, True)
     elif type(like) in (int, float):
         fits = type(value) in (int, type(like)) and 0 <= value < (WHOLE if type(value) is int else math.inf)
     else:

@@ -27,9 +27,8 @@ def check_finite(whose, net, told):
 
 def check_step(step):
     """Refuse a `step` without what `Train` and its checkpoints ask of it."""
-    if not all(hasattr(step, name) for name in ("pair", "rule_G", "rule_D", "generator_loss")):
-        raise TypeError("step must hold a pair, rule_G, rule_D and a generator_loss, as SimultaneousSteps does, "
-                        f"got {step!r}")
+    if not all(hasattr(step, name) for name in ("pair", "rule_G", "rule_D")):
+        raise TypeError(f"step must hold a pair, rule_G and rule_D, as SimultaneousSteps does, got {step!r}")
     for name in "rule_G", "rule_D":
         if not (hasattr(getattr(step, name), "descend") or hasattr(getattr(step, name), "update")):
             raise TypeError(f"{name} must be a learning rule, such as Momentum, got {getattr(step, name)!r}")
@@ -79,7 +78,7 @@ class Train:
     seconds : float
         What the updates of the latest epoch took.
     stop : bool
-        An extension sets it True to end training after the epoch.
+        An extension sets it True to end training after the epoch; it stays so in a run that goes on from a checkpoint.
     max_epochs : int or None
         What `main_loop` was told; None before.
     begun : bool
@@ -118,10 +117,8 @@ class Train:
         self.rest, self.signals, self.max_epochs, self.begun = None, [], None, False
 
     def can_have(self, state):
-        """Whether a run can come to a `state`, a dict by `state_names`: the updates are those of its epochs."""
-        batches, rest = -(-len(self.dataset) // self.batch_size), state["rest"]
-        done = 0 if rest is None else batches - -(-len(rest) // self.batch_size)
-        return state["updates"] == state["epoch"] * batches + done
+        """Whether a run can come to a `state`, a dict by `state_names`: an epoch has one update at least."""
+        return state["updates"] >= state["epoch"]
 
     def main_loop(self, max_epochs):
         """

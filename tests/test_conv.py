@@ -432,7 +432,7 @@ def test_convolutional_nets_are_saved(tmp_path):
     {"kind": "Deconv", "num_channels": 1, "kernel_shape": [2, 2]}], ids=lambda layer: layer["kind"])
 def test_a_forged_file_cannot_ask_for_more_than_memory_holds(layer):
     """The kernels are as small as the file, but there is a bias for each place."""
-    with pytest.raises(ValueError, match="100000 x 100000 x 1 are more than 2.23 numbers, too many for one example"):
+    with pytest.raises(ValueError, match="100000 x 100000 x 1 are more than 2.25 numbers, too many for one example"):
         description.build({**layer, "input_shape": [10**5, 10**5, 1]}, description.Saved(np.zeros(4)), None)
 
 

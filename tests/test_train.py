@@ -386,12 +386,12 @@ def test_what_does_not_fit_is_refused_before_training(keywords, message):
 
 def test_what_is_no_step_or_no_list_is_refused():
     step = small_train().step
-    with pytest.raises(TypeError, match="step must hold a pair, rule_G, .* as SimultaneousSteps does, got None"):
+    with pytest.raises(TypeError, match="step must hold a pair, rule_G and rule_D, as .* does, got None"):
         Train(None, Dataset(DATA), 10, RandomStream(1))
     lacking, numbers = (SimpleNamespace(**vars(step)) for _ in range(2))
-    del lacking.generator_loss
+    del lacking.rule_G
     numbers.rule_D = .1
-    with pytest.raises(TypeError, match="step must hold a pair, rule_G, rule_D and a generator_loss, .* got namespace"):
+    with pytest.raises(TypeError, match="step must hold a pair, rule_G and rule_D, .* got namespace"):
         Train(lacking, Dataset(DATA), 10, RandomStream(1))
     with pytest.raises(TypeError, match="rule_D must be a learning rule, such as Momentum, got 0.1"):
         Train(numbers, Dataset(DATA), 10, RandomStream(1))

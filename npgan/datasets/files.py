@@ -44,7 +44,7 @@ class DataError(ValueError):
 
     def __init__(self, path, expected, found, remedy):
         expected, found, remedy = (text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-                                   for text in (expected, found, remedy))
+                                   for text in map(str, (expected, found, remedy)))
         super().__init__(path, expected, found, remedy)
         self.path, self.expected, self.found, self.remedy = path, expected, found, remedy
 
