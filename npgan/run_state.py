@@ -150,8 +150,8 @@ def states_among(values, train):
                 value = fitting(key, value, started.get(key, getattr(part, attribute)))
             state[attribute] = value
         if hasattr(part, "can_have") and not part.can_have(state):
-            told = ", ".join(f"{name}.{attribute} = {value!s:.40}" for attribute, value in state.items())
-            raise ValueError(f"{told}, where a run could not come")
+            words = ", ".join(f"{name}.{attribute} = {value!s:.40}" for attribute, value in state.items())
+            raise ValueError(f"{words}, where a run could not come")
         yield part, state
 
 
