@@ -54,6 +54,7 @@ def targets(folder):
     """Of each target the path of the file, what makes its bytes, the reader, and a seed."""
     valid = damage.valid_files(folder)
     run, data, read = valid["checkpoint"]
+    conv, net, sample = valid["generator, conv"]
     tar, archive, unpack = valid["CIFAR-10's archive"]
     small = damage.struct.pack(">4I", 2051, 2, 2, 2) + bytes(8)
     mat = damage.faces(False)[:2304]
@@ -75,6 +76,7 @@ def targets(folder):
         "tar, lies": (tar, lambda choices: damage.within_tar(archive, Choices(choices)), unpack, bytes(16)),
         "checkpoint": (run, bytes, read, data),
         "checkpoint, lies": (run, lambda choices: damage.within_npz(data, Choices(choices)), read, bytes(16)),
+        "generator, lies": (conv, lambda choices: damage.within_npz(net, Choices(choices)), sample, bytes(16)),
     }
 
 
