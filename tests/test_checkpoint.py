@@ -24,12 +24,14 @@ from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving
 from npgan.coordination import AlternatingEpochs
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
+from npgan.datasets.files import replacing
 from npgan.interruption import TrainingStopped
 from npgan.layer import Layer
 from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
+from npgan.spectra import choose_correlation
 from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")
@@ -883,3 +885,230 @@ def test_a_disk_that_refuses_half_way_leaves_the_file_before(saved):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(path.parent) == ["run.npz"] and path.read_bytes() == before
+
+
+# Forged files that would hang, fill the memory or fail elsewhere; the benchmark damage.py feeds many more
+
+def rewritten(path, change):
+    """The checkpoint at `path`, once `change` has had its header and its arrays, with sums that agree."""
+    header, arrays = archive.read(path)
+    change(header, arrays)
+    archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
+
+
+def net_of(*layers):
+    return {"run": {"generator": {"noise": "uniform", "mlp": {"kind": "MLP", "layers": layers}}}}
+
+
+def within(n, layer):
+    """The `layer` in a net in a net ..., `n` of them."""
+    return within(n - 1, {"kind": "MLP", "layers": [layer]}) if n else layer
+
+
+LINEAR = {"kind": "Linear", "nvis": 1, "dim": 1}
+CONV = {"kind": "MaxoutConv", "num_channels": 1, "num_pieces": 1, "kernel_shape": [1, 1], "pool_shape": [1, 1],
+        "pool_stride": [1, 1], "tied_b": True}
+
+
+@on_numpy
+@pytest.mark.parametrize("layers, message", [
+    ([within(11, LINEAR)], "nets within nets, more than ten deep"),
+    ([LINEAR] * 1001, "or more than 1000 of them"),
+    ([LINEAR, *[{"kind": "Clusterize", "scale": 1.}] * 1000], "or more than 1000 of them"),
+    ([{**CONV, "input_shape": [99, 99, 1], "tied_b": False}], "layers with more parameters than are saved"),
+    ([{**CONV, "input_shape": [1, 1, 1], "pad": 4000, "pool_shape": [8001, 8001]}], "8001 x .*more than 2.23 numbers"),
+    ([{**CONV, "input_shape": [1000, 1000, 1], "kernel_shape": [1, 500]}], "1000 x 500 x 1 x 501 are more than 2.23 n"),
+    ([{**CONV, "input_shape": [2, 2, 1], "num_channels": 2**22}], "2 x 2 x 4194304 are more than 2.23 numbers"),
+    ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**25}], "33554433 are more than 2.23 numbers"),
+], ids=["deep", "long", "long without parameters", "biases", "margins", "strips", "pieces", "noise"])
+def test_a_net_that_a_file_only_pretends_to_hold_is_refused(saved, layers, message):
+    path, _ = saved
+    forged(path, header=net_of(*layers), theta_g=npy(np.zeros(3000, "f4")))
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(path).generator(average=False)
+
+
+@on_numpy
+@pytest.mark.parametrize("layers, size", [([within(10, LINEAR)], 2), ([LINEAR] * 1000, 2000)])
+def test_deep_and_long_nets_are_built_as_far_as_the_limits(saved, layers, size):
+    path, _ = saved
+    forged(path, header=net_of(*layers), theta_g=npy(np.full(size, .5, "f4")))
+    assert checkpoint.load(path).generator(average=False).theta.tolist() == [.5] * size
+
+
+@on_numpy
+@pytest.mark.parametrize("side, kind", [(256, "FourierCorrelation"), (257, "Correlation")])
+def test_no_matrices_are_made_for_the_spectra_of_long_sides(side, kind):
+    """They have side^2 entries, a kernel only as many as the file; on either axis, and the margin counts."""
+    for shape, pad in ((side, 128, 1), 0), ((128, side, 1), 0), ((128, side - 7, 1), 7):
+        assert type(choose_correlation(shape, (60, 60), (1, 1), pad, 8)).__name__ == kind
+
+
+@on_numpy
+@pytest.mark.parametrize("string", ["x" * 10**4, '\\"' * 5000, "\\\\" * 5000, "\\u0007" * 2000])
+def test_a_string_that_no_run_has_is_refused_unread(string, tmp_path, monkeypatch):
+    """Its message would have its length; with a \\U0001f600 in it each character takes four bytes."""
+    np.savez(tmp_path / "run.npz", header=np.frombuffer(b'{"version": "%s"}' % string.encode(), np.uint8))
+    monkeypatch.setattr(archive.json, "loads", None)
+    with pytest.raises(CheckpointError, match=f"a header of {len(string) + 15} bytes, longer or in more parts"):
+        checkpoint.load(tmp_path / "run.npz")
+
+
+@on_numpy
+def test_a_header_of_very_many_escapes_is_refused_unread(tmp_path, monkeypatch):
+    header = b'["' + b'\\n' * 2000 + b'", ' + b", ".join([b'"' + b'\\n' * 2000 + b'"'] * 50) + b"]"
+    np.savez(tmp_path / "run.npz", header=np.frombuffer(header, np.uint8))
+    monkeypatch.setattr(archive.json, "loads", None)
+    with pytest.raises(CheckpointError, match="longer or in more parts than a checkpoint can have"):
+        checkpoint.load(tmp_path / "run.npz")
+
+
+@on_numpy
+def test_a_message_quotes_the_beginning_of_what_a_file_says(saved):
+    path, _ = saved
+    forged(path, header={"version": ["x" * 9000] * 9, "npgan": ["y" * 9000] * 9})
+    with pytest.raises(CheckpointError, match=r"version \['x.*x\.\.\.; open it with npgan \['y.*y\.\.\.$") as caught:
+        checkpoint.load(path)
+    assert len(str(caught.value)) < 2500 + len(str(path))
+
+
+@on_numpy
+def test_entries_that_lie_over_one_another_are_refused_unread(saved, monkeypatch):
+    """Each of a thousand takes the one there is for its own: a read for each would be a thousand times the file."""
+    path, _ = saved
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("header.npy", bytes(10**5))
+        file.filelist[0].file_size = 1
+        file.filelist *= 1000
+    monkeypatch.setattr(zipfile.ZipFile, "read", None)
+    with pytest.raises(CheckpointError, match="entries larger than the file"):
+        checkpoint.load(path)
+
+
+STILL = (2**64 - 1) << 64           # where PCG64 stays, with the right increment: a permutation would never be done
+PLACES = [{"state": {"state": STILL, "inc": STILL * (1 - 0x2360ed051fc65da44385df649fccf645) % 2**128}},
+          *({"state": {"inc": inc}} for inc in (0, 1.5, True, 2)),
+          *({"state": {"state": place}} for place in (-1, 1.5, True, 2**128)),
+          *({"has_uint32": half} for half in (2, -1, True, .5)), *({"uinteger": half} for half in (2**32, -1, 1.5)),
+          {"bit_generator": "MT19937"}, {"more": 1}]
+
+
+@on_numpy
+@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("number", range(3))
+def test_a_stream_is_put_to_no_place_but_its_own(saved, number, place, tmp_path):
+    def change(header, _):
+        stream = header["streams"][number]
+        header["streams"][number] = {**stream, **place, "state": {**stream["state"], **place.get("state", {})}}
+
+    path, _ = saved
+    rewritten(path, change)
+    refuses(path, tmp_path, "a place in a random stream that is none of its seed's")
+
+
+@on_numpy
+def test_a_stream_reaches_every_place_of_its_own():
+    stream = RandomStream([1, 2])
+    place = stream.state
+    for state, half in (0, 2**32 - 1), (2**128 - 1, 0):
+        place["state"]["state"], place["has_uint32"], place["uinteger"] = state, 1, half
+        assert stream.reaches(place)
+    assert not stream.reaches(RandomStream([1, 3]).state)
+
+
+@on_numpy
+@pytest.mark.parametrize("key", ["train.epoch", "train.updates", "train.seconds", "step.count", "rule_G.learning_rate",
+                                 "rule_D.momentum", "extensions[1].init_lr", "extensions[2].count"])
+@pytest.mark.parametrize("number", [10**400, 2**53], ids=["10^400", "2^53"])
+def test_numbers_beyond_any_count_are_refused(key, number, tmp_path):
+    def change(header, _):
+        here = header["state"][key]
+        header["state"][key] = [number] * len(here) if isinstance(here, list) else number
+
+    path = tmp_path / "run.npz"
+    Run(path, separate_steps).main_loop(1)
+    rewritten(path, change)
+    run = Run(path, separate_steps)
+    with pytest.raises(CheckpointError, match=re.escape(key)):
+        checkpoint.restore(path, run.train)
+    assert run.train.updates == 0
+
+
+@on_numpy
+@pytest.mark.parametrize("numbers", [[], [10**400], [0, -2**53]])
+def test_channels_of_nothing_or_of_numbers_beyond_any_are_refused(saved, numbers, tmp_path):
+    path, _ = saved
+    rewritten(path, lambda header, _: header["state"]["extensions[0].history"].update(epoch=numbers))
+    refuses(path, tmp_path, re.escape("extensions[0].history"))
+    with pytest.raises(CheckpointError, match="the history = "):
+        assert checkpoint.load(path).history
+
+
+@on_numpy
+@pytest.mark.parametrize("epoch, updates, rest, message", [
+    (1, 6, None, "6 updates in 1 epochs of 3 minibatches and 0 more"), (3, 6, None, "6 updates in 3 epochs"),
+    (2, 7, None, "7 updates in 2 epochs"), (2, 6, 15, "6 updates in 2 epochs of 3 minibatches and 1 more"),
+    (1, 6, 5, "6 updates in 1 epochs of 3 minibatches and 2 more"), (2, 7, 15, None), (2, 8, 5, None),
+    (9, 27, None, None)])
+def test_updates_are_those_of_the_epochs(saved, epoch, updates, rest, message, tmp_path):
+    """Of 25 rows, 10 each time, `rest` are to come in an epoch that was cut."""
+    def change(header, arrays):
+        header["state"].update({"train.epoch": epoch, "train.updates": updates})
+        if rest:
+            del header["state"]["train.rest"]
+            arrays["train.rest"] = np.arange(rest)
+
+    path, _ = saved
+    rewritten(path, change)
+    if message:
+        return refuses(path, tmp_path, message)
+    run = Run(tmp_path / "other.npz")
+    checkpoint.restore(path, run.train)
+    run.main_loop(epoch + 1)
+    assert run.train.updates == 3 * (epoch + 1)
+
+
+@on_numpy
+@pytest.mark.parametrize("name", ["theta_g", "theta_d"])
+def test_parameters_that_floatX_cannot_hold_make_no_net(saved, name):
+    path, _ = saved
+    rewritten(path, lambda header, arrays: (header.update(averages={}), arrays.update(
+        {name: np.full(arrays[name].shape, 1e300)})))
+    with pytest.raises(CheckpointError, match=f"run.npz: .*{name} of float64, where .* finite in float32"):
+        checkpoint.load(path).pair()
+
+
+@on_numpy
+@pytest.mark.parametrize("player, change, message", [
+    ("discriminator", {"kind": "Sigmoid"}, "run.npz: .*D must end in Linear"),
+    ("generator", {"dim": 2}, "run.npz: .*D takes rows of 4 numbers, but G makes rows of 2")])
+def test_players_that_make_no_pair_are_refused_by_name(saved, player, change, message):
+    def forge(header, arrays):
+        net = header["run"][player]
+        net.get("mlp", net)["layers"][-1].update(change)
+        arrays["theta_g"] = arrays["theta_g"][:32 if player == "generator" else None]
+
+    path, _ = saved
+    rewritten(path, forge)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(path).pair(average=False)
+
+
+@on_numpy
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_what_is_no_file_is_not_replaced_by_one(saved):
+    path, run = saved
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="cannot write the checkpoint .*run.npz .no regular file., which is as it was"):
+        checkpoint.save(path, run.train)
+    assert stat.S_ISFIFO(path.stat().st_mode) and os.listdir(path.parent) == ["run.npz"]
+
+
+@on_numpy
+def test_a_failed_write_says_of_which_file(tmp_path):
+    for told in None, "other":
+        with pytest.raises(OSError, match=f"Input/output error: '.*{told or 'run.npz'}'"):
+            with replacing(tmp_path / "run.npz"):
+                raise OSError(errno.EIO, os.strerror(errno.EIO), told)
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,5 @@
 """MATLAB's files: read as SciPy reads them, and what becomes of all but numbers, damaged files, and sizes that lie."""
+import gzip
 import struct
 import tracemalloc
 import zlib
@@ -188,3 +189,18 @@ def test_deflated_variables_together_take_no_more_time_than_one(path, monkeypatc
     with pytest.raises(DataError, match="takes more than 0.5 s to decompress"):
         matlab.read(path, ["images"], LIMIT)
     assert len(asked) < 70
+
+
+@pytest.mark.parametrize("times, refused", [(20, False), (30, True)])
+def test_one_clock_runs_for_a_gz_and_for_what_is_deflated_within(times, refused, path, monkeypatch):
+    """Each member and each variable takes .01 s here, and .53 s are allowed."""
+    data = header() + deflated(variable()) * times
+    path = path.with_name("x.mat.gz")
+    path.write_bytes(gzip.compress(data) + gzip.compress(b"") * (times - 1))
+    asked = []
+    monkeypatch.setattr(files.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)
+    if refused:
+        with pytest.raises(DataError, match="takes more than 0.5 s to decompress"):
+            matlab.read(path, ["images"], LIMIT)
+    else:
+        assert matlab.read(path, ["images"], LIMIT)[0].tobytes(order="F") == b"abcdef"

@@ -1,5 +1,6 @@
 """The Toronto Face Database: its parts and folds, what is not it, and what a bad file is told."""
 import gzip
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -115,6 +116,34 @@ def test_bad_files_are_named(changes, expected, found, path):
     with pytest.raises(DataError) as error:
         tfd.load("train", 3)
     assert error.value.path == path and expected in error.value.expected and found == error.value.found
+
+
+def many(n, dtype):
+    """Variables of `n` pictures, each all of one shade; every third is not for training."""
+    shades = np.arange(n) % 251
+    return {"images": np.tile(shades[:, None, None], (1, 48, 48)).astype(dtype), "labs_ex": np.ones((n, 1)),
+            "folds": np.tile(1 + (np.arange(n)[:, None] % 3 == 2), 5)}, shades[np.arange(n) % 3 < 2]
+
+
+@pytest.mark.parametrize("n", [1499, 1500, 1501, 3000])            # 1000, 1000, 1001 and 2000 for training
+def test_pictures_that_are_read_by_parts_stay_in_order(n, path):
+    variables, shades = many(n, "u1")
+    savemat(path, variables)
+    X = to_numpy(tfd.load("train").X)
+    assert_array_equal((X * 255).round(), np.tile(shades[:, None], (1, 2304)))
+
+
+def test_a_bad_pixel_in_a_large_file_of_fractions_takes_no_copies_of_it(path, monkeypatch):
+    variables, _ = many(3001, "f8")
+    variables["images"][-1, -1, -1], variables["folds"][:] = .5, 1
+    savemat(path, variables)
+    monkeypatch.setattr(tfd, "LIMIT", path.stat().st_size)         # of which Python reserves the memory, and returns it
+    tracemalloc.start()
+    with pytest.raises(DataError, match="expected whole numbers as pixels in images, found 0.5"):
+        tfd.load("train")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.7 * path.stat().st_size                        # the file, half of it as float32, and three parts
 
 
 def test_a_damaged_file_is_named(path):
