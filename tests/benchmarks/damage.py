@@ -372,9 +372,9 @@ def within_npz(data, rng):
 
 
 def fit(header, entries):
-    """Make theta_g as long as the generator in the header has it, if that can be told and is no more than a million."""
+    """Make theta_g as long as the generator in the header has it, if that can be told and is below 2^23."""
     with suppress(Exception):
-        net = build(header["run"]["generator"]["mlp"], Saved(np.zeros(10**6, np.float32)), RandomStream(1))
+        net = build(header["run"]["generator"]["mlp"], Saved(np.zeros(2**23, np.float32)), RandomStream(1))
         theta = archive.parse(entries["theta_g.npy"])
         entries["theta_g.npy"] = of_type("<f4", np.resize(theta, net.theta.shape))
 
@@ -489,7 +489,11 @@ NETS = [[NET], [LINEAR] * 6000, [LINEAR] + [{"kind": "Clusterize", "scale": 1.}]
         [{**CONV, "input_shape": [1448, 1448, 1], "kernel_shape": [700, 700]}],
         [LINEAR, {**CONV, "input_shape": [1, 1, 1], "pad": 4000, "pool_shape": [8001, 8001]}],
         [LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**26 - 1, "std": 1.},
-         {**CONV, "input_shape": [8192, 8192, 1], "kernel_stride": [8192, 8192]}]]
+         {**CONV, "input_shape": [8192, 8192, 1], "kernel_stride": [8192, 8192]}],
+        [LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**22 - 1, "std": 1.},  # as large as can be
+         *[{**CONV, "input_shape": [2048, 2048, 1]}] * 40, {"kind": "Sigmoid", "nvis": 2**22, "dim": 1}],
+        [LINEAR, *[{**CONV, "input_shape": [1, 1, 1], "pad": 1400, "pool_shape": [2801, 2801]}] * 40,
+         {"kind": "Sigmoid", "nvis": 1, "dim": 1}]]
 
 
 def everywhere(value, number):
@@ -505,7 +509,7 @@ def forged_runs(data):
     states = [{key: everywhere(value, number)} for key, value in state.items() for number in (10**400, 2**53, 10**15)]
     states += [{key: dict.fromkeys(value, [])} for key, value in state.items() if isinstance(value, dict)]
     states += [{"train.epoch": epoch, "train.updates": updates}
-               for epoch, updates in ((1, 6), (2, 7), (10**9, 3 * 10**9))]
+               for epoch, updates in ((1, 6), (2, 7), (10**15, 3 * 10**15))]
     for changes in states:
         header, entries = opened(data)
         header["state"].update(changes)
