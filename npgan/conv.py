@@ -105,7 +105,7 @@ class MaxoutConv(_Kernels):
         self.nvis, n = numbers_in(self.input_shape), num_channels * num_pieces
         correlation = choose_correlation(self.input_shape, self.kernel_shape, self.kernel_stride, pad, n)
         (rows, columns), axes = correlation.out_shape, correlation.order
-        numbers_in((rows, columns, n))
+        self.largest = max(correlation.largest, numbers_in((rows, columns, n)))
         self.pools = [MaxPool(axes[2], n, num_pieces, num_pieces),
                       MaxPool(axes[1], columns, self.pool_shape[1], self.pool_stride[1]),
                       MaxPool(axes[0], rows, self.pool_shape[0], self.pool_stride[0])]
@@ -213,8 +213,10 @@ class Deconv(_Kernels):
         self.output_shape = (*sides, num_channels)
         self.nvis, self.dim = numbers_in(self.input_shape), numbers_in(self.output_shape)
         n = self.input_shape[2]
-        super().__init__(choose_correlation(self.output_shape, self.kernel_shape, self.output_stride, pad_out, n), n,
-                         self.output_shape, tied_b, init_bias, max_kernel_norm, irange, rng, initialisation)
+        correlation = choose_correlation(self.output_shape, self.kernel_shape, self.output_stride, pad_out, n)
+        self.largest = correlation.largest
+        super().__init__(correlation, n, self.output_shape, tied_b, init_bias, max_kernel_norm, irange, rng,
+                         initialisation)
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
         self.check_input(state_below)

@@ -8,6 +8,7 @@ from npgan.adversarial import Generator
 from npgan.backend import RandomStream
 from npgan.completion import CompletingGenerator
 from npgan.conv import Deconv, MaxoutConv, Transpose
+from npgan.layer import numbers_in
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
@@ -65,7 +66,7 @@ class Saved(RandomStream):
     """Stands for the stream that draws weights: hands out those of a saved `theta`, and no more than there are."""
 
     def __init__(self, theta):
-        self.theta, self.left, self.layers = theta, theta.size, 0
+        self.theta, self.left, self.layers, self.width, self.numbers = theta, theta.size, 0, 0, 0
 
     def uniform(self, low, high, shape):
         """The next of them, an array of `shape`, whatever `low` and `high` say."""
@@ -74,7 +75,14 @@ class Saved(RandomStream):
         return backend.asarray(W).reshape(shape)
 
     def count(self, layer):
-        """Refuse a `layer` with more parameters, biases too, than are left of theta, or after a thousand others."""
+        """
+        Refuse a `layer` with more parameters, biases too, than are left of theta, or after a thousand others.
+
+        And one with which the net has more numbers for one example, between layers or within, than `numbers_in` allows.
+        """
+        self.width = layer.dim or self.width
+        self.numbers += max(self.width, getattr(layer, "largest", 0))
+        numbers_in((self.numbers,))
         self.left, self.layers = self.left - sum(p.size for p in layer.params), self.layers + 1
         if self.left < 0 or self.layers > 1000:
             raise ValueError(f"layers with more parameters than are saved, or more than {self.layers - 1} of them")

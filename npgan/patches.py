@@ -55,7 +55,7 @@ class Correlation:
         self.out_shape = tuple(-(-(n + 2 * pad - k) // t) + 1 for n, k, t in zip(shape, kernel_shape, stride))
         self.padded = tuple(t * (o - 1) + k for o, k, t in zip(self.out_shape, kernel_shape, stride))
         self.patch_size = kernel_shape[0] * kernel_shape[1] * shape[2]
-        numbers_in((self.padded[0], kernel_shape[1], shape[2], self.out_shape[1]))              # of all strips
+        self.largest = numbers_in((self.padded[0], kernel_shape[1], shape[2], self.out_shape[1]))    # in all strips
 
     def to_maps(self, state, shape):
         """The rows of a `state`, pictures of a `shape` (rows, columns, channels), as maps; a copy."""

@@ -117,8 +117,8 @@ class Train:
         self.rest, self.signals, self.max_epochs, self.begun = None, [], None, False
 
     def can_have(self, state):
-        """Whether a run can come to a `state`, a dict by `state_names`: an epoch has one update at least."""
-        return state["updates"] >= state["epoch"]
+        """Whether a run can come to a `state`, a dict by `state_names`; updates are seeds, and so below 2^32."""
+        return state["epoch"] <= state["updates"] < 2**32
 
     def main_loop(self, max_epochs):
         """

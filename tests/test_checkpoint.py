@@ -916,11 +916,13 @@ CONV = {"kind": "MaxoutConv", "num_channels": 1, "num_pieces": 1, "kernel_shape"
     ([LINEAR] * 1001, "or more than 1000 of them"),
     ([LINEAR, *[{"kind": "Clusterize", "scale": 1.}] * 1000], "or more than 1000 of them"),
     ([{**CONV, "input_shape": [99, 99, 1], "tied_b": False}], "layers with more parameters than are saved"),
-    ([{**CONV, "input_shape": [1, 1, 1], "pad": 4000, "pool_shape": [8001, 8001]}], "8001 x .*more than 2.23 numbers"),
-    ([{**CONV, "input_shape": [1000, 1000, 1], "kernel_shape": [1, 500]}], "1000 x 500 x 1 x 501 are more than 2.23 n"),
-    ([{**CONV, "input_shape": [2, 2, 1], "num_channels": 2**22}], "2 x 2 x 4194304 are more than 2.23 numbers"),
-    ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**25}], "33554433 are more than 2.23 numbers"),
-], ids=["deep", "long", "long without parameters", "biases", "margins", "strips", "pieces", "noise"])
+    ([{**CONV, "input_shape": [1, 1, 1], "pad": 4000, "pool_shape": [8001, 8001]}], "8001 x .*more than 2.25 numbers"),
+    ([{**CONV, "input_shape": [1000, 1000, 1], "kernel_shape": [1, 500]}], "1000 x 500 x 1 x 501 are more than 2.25 n"),
+    ([{**CONV, "input_shape": [2, 2, 1], "num_channels": 2**24}], "2 x 2 x 16777216 are more than 2.25 numbers"),
+    ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**25}], "33554433 are more than 2.25 numbers"),
+    ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**24 - 1}, {"kind": "Clusterize", "scale": 1.}],
+     "33554433 are more than 2.25 numbers"),
+], ids=["deep", "long", "long without parameters", "biases", "margins", "strips", "pieces", "noise", "together"])
 def test_a_net_that_a_file_only_pretends_to_hold_is_refused(saved, layers, message):
     path, _ = saved
     forged(path, header=net_of(*layers), theta_g=npy(np.zeros(3000, "f4")))
@@ -945,12 +947,12 @@ def test_no_matrices_are_made_for_the_spectra_of_long_sides(side, kind):
 
 
 @on_numpy
-@pytest.mark.parametrize("string", ["x" * 10**4, '\\"' * 5000, "\\\\" * 5000, "\\u0007" * 2000])
+@pytest.mark.parametrize("string", ["x" * 2**20, '\\"' * 2**15 + "x" * 2**20])
 def test_a_string_that_no_run_has_is_refused_unread(string, tmp_path, monkeypatch):
     """Its message would have its length; with a \\U0001f600 in it each character takes four bytes."""
     np.savez(tmp_path / "run.npz", header=np.frombuffer(b'{"version": "%s"}' % string.encode(), np.uint8))
     monkeypatch.setattr(archive.json, "loads", None)
-    with pytest.raises(CheckpointError, match=f"a header of {len(string) + 15} bytes, longer or in more parts"):
+    with pytest.raises(CheckpointError, match=f"a string of {len(string) + 2} bytes, longer than any"):
         checkpoint.load(tmp_path / "run.npz")
 
 
@@ -990,30 +992,27 @@ PLACES = [{"state": {"state": STILL, "inc": STILL * (1 - 0x2360ed051fc65da44385d
           *({"state": {"inc": inc}} for inc in (0, 1.5, True, 2)),
           *({"state": {"state": place}} for place in (-1, 1.5, True, 2**128)),
           *({"has_uint32": half} for half in (2, -1, True, .5)), *({"uinteger": half} for half in (2**32, -1, 1.5)),
-          {"bit_generator": "MT19937"}, {"more": 1}]
+          {"bit_generator": "MT19937"}]
 
 
 @on_numpy
 @pytest.mark.parametrize("place", PLACES, ids=str)
-@pytest.mark.parametrize("number", range(3))
-def test_a_stream_is_put_to_no_place_but_its_own(saved, number, place, tmp_path):
+def test_a_stream_is_put_to_no_place_that_none_has(saved, place, tmp_path):
     def change(header, _):
-        stream = header["streams"][number]
-        header["streams"][number] = {**stream, **place, "state": {**stream["state"], **place.get("state", {})}}
+        stream = header["streams"][2]
+        header["streams"][2] = {**stream, **place, "state": {**stream["state"], **place.get("state", {})}}
 
     path, _ = saved
     rewritten(path, change)
-    refuses(path, tmp_path, "a place in a random stream that is none of its seed's")
+    refuses(path, tmp_path, "a place that no random stream has")
 
 
 @on_numpy
-def test_a_stream_reaches_every_place_of_its_own():
-    stream = RandomStream([1, 2])
-    place = stream.state
+def test_every_place_of_a_stream_is_possible():
+    place = RandomStream([1, 2]).state
     for state, half in (0, 2**32 - 1), (2**128 - 1, 0):
         place["state"]["state"], place["has_uint32"], place["uinteger"] = state, 1, half
-        assert stream.reaches(place)
-    assert not stream.reaches(RandomStream([1, 3]).state)
+        assert RandomStream.possible(place)
 
 
 @on_numpy
@@ -1035,7 +1034,7 @@ def test_numbers_beyond_any_count_are_refused(key, number, tmp_path):
 
 
 @on_numpy
-@pytest.mark.parametrize("numbers", [[], [10**400], [0, -2**53]])
+@pytest.mark.parametrize("numbers", [None, [10**400], [0, -2**53]])
 def test_channels_of_nothing_or_of_numbers_beyond_any_are_refused(saved, numbers, tmp_path):
     path, _ = saved
     rewritten(path, lambda header, _: header["state"]["extensions[0].history"].update(epoch=numbers))
@@ -1046,11 +1045,10 @@ def test_channels_of_nothing_or_of_numbers_beyond_any_are_refused(saved, numbers
 
 @on_numpy
 @pytest.mark.parametrize("epoch, updates, rest, message", [
-    (1, 6, None, "6 updates in 1 epochs of 3 minibatches and 0 more"), (3, 6, None, "6 updates in 3 epochs"),
-    (2, 7, None, "7 updates in 2 epochs"), (2, 6, 15, "6 updates in 2 epochs of 3 minibatches and 1 more"),
-    (1, 6, 5, "6 updates in 1 epochs of 3 minibatches and 2 more"), (2, 7, 15, None), (2, 8, 5, None),
+    (7, 6, None, "train.epoch = 7, train.updates = 6, .* where a run could not come"),
+    (2, 2**32, None, "train.updates = 4294967296, .* where a run could not come"), (2, 7, 15, None), (2, 8, 5, None),
     (9, 27, None, None)])
-def test_updates_are_those_of_the_epochs(saved, epoch, updates, rest, message, tmp_path):
+def test_an_epoch_has_an_update_or_more(saved, epoch, updates, rest, message, tmp_path):
     """Of 25 rows, 10 each time, `rest` are to come in an epoch that was cut."""
     def change(header, arrays):
         header["state"].update({"train.epoch": epoch, "train.updates": updates})
