@@ -24,6 +24,9 @@ from npgan.inference import InferenceBeside, inference_step, reconstruction_step
 from npgan.learning_rule import Momentum
 
 chosen = section7_options(__doc__, "inference.png")
+if chosen.dataset == "mnist" and chosen.resume:
+    raise ValueError("--resume goes on with a training of G, which on MNIST is the one that comes with npgan; leave it "
+                     "out")
 train, valid, test = load(chosen)
 
 # %%

@@ -42,6 +42,7 @@ def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more, monkey
     ("completion.py", ["--masks", "left"], "invalid choice: 'left'"),
     ("semi_supervised.py", ["--dataset", "digits", "nowhere.npz"], "nowhere.npz"),
     ("conditional.py", ["--dataset", "digits", "--resume"], "conditional.npz: expected a checkpoint to go on from"),
+    ("inference.py", ["--dataset", "mnist", "--resume"], "--resume goes on with a training of G, which on MNIST is"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, script, arguments, message):
     done = run(script, *arguments, cwd=tmp_path)
