@@ -141,7 +141,8 @@ class RandomStream:
     Parameters
     ----------
     seed : int or sequence of int
-        Streams with different seeds are independent: ``RandomStream([2014, 3])`` is stream 3 of seed 2014.
+        Streams with different seeds are independent: ``RandomStream([2014, 3])`` is stream 3 of seed 2014.  The first
+        is from 0 to 2^128 - 1, those after it to 2^32 - 1.
 
     Attributes
     ----------

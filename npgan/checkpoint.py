@@ -105,7 +105,7 @@ class Saving:
     Parameters
     ----------
     path : path
-        Replaced each time; a file that is there when training begins is renamed, see `set_aside`.
+        Replaced each time; a file of another run's that is there the first time is renamed, see `set_aside`.
     every : int
         Epochs from one time to the next; the last epoch is a time, too, whoever ends the training.
     """
@@ -114,7 +114,7 @@ class Saving:
         positive_ints(every=every)
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"path must be the path of a file, got {path!r}")
-        self.path, self.every, self.begun = Path(path), every, None
+        self.path, self.every, self.described, self.saved = Path(path), every, None, False
         if not self.path.parent.is_dir():
             raise ValueError(f"there is no folder {self.path.parent} for {self.path.name}; make it, or choose another")
         if self.path.is_dir():
@@ -126,10 +126,9 @@ class Saving:
         missed = [type(extension).__name__ for extension in later if hasattr(extension, "state_names")]
         if missed:
             raise ValueError(f"{type(self).__name__} would miss what {', '.join(missed)} does after it; put it last")
-        if not train.updates:
+        if self.described is None:
             check_states(train)
-            self.begun = describe_run(train)
-            set_aside(self.path)
+            self.described = describe_run(train)
         if self.is_time(train):
             self.save(train)
 
@@ -142,15 +141,21 @@ class Saving:
         if train.updates:
             if train.rest is not None:                          # after an epoch `Train` has looked already
                 train.check_finite()
+            if not (self.saved or self.is_own(train)):
+                set_aside(self.path)
             save(self.path, train)
-            train.checkpoint = str(self.path)
-            changed = self.begun and difference(self.begun, describe_run(train))
+            self.saved, train.checkpoint = True, str(self.path)
+            changed = self.described and difference(self.described, describe_run(train))
             if changed:
                 where, there, here = changed
-                self.begun = None                               # once is enough
+                self.described = {}                             # once is enough
                 warnings.warn(f"{where} was {there!r} when the run began and is {here!r}: only what is built with the "
                               f"latter goes on from {self.path}; what changes in training belongs into state_names",
                               stacklevel=2)
+
+    def is_own(self, train):
+        """Whether the file that is there is the one that the run went on from."""
+        return train.restored is not None and os.path.realpath(train.restored) == os.path.realpath(self.path)
 
     def is_time(self, train):
         """Whether to save now; the last epoch of the training is a time, too."""
@@ -191,6 +196,10 @@ class MonitorBasedSaveBest(Saving):
     def on_signal(self, train):
         """Save nothing: the latest run is not the best."""
 
+    def is_own(self, train):
+        """Whether the run went on, from its latest checkpoint as a rule: then this is the best one of its own."""
+        return train.restored is not None
+
     def is_time(self, train):
         history = self.monitor.history
         if self.channel not in history:
@@ -202,7 +211,7 @@ class MonitorBasedSaveBest(Saving):
 
 def save(path, train):
     """
-    Write all that a run needs to go on bit for bit; between epochs, as `Saving` does.
+    Write all that a run needs to go on bit for bit; between updates: `Saving` does after epochs, and on a signal.
 
     On CuPy the streams go on from new places (see `RandomStream.state`), here and in a run restored from the file.
 
@@ -247,7 +256,7 @@ def save_generator(path, generator, theta=None, dtype="float16", note=None):
     Raises
     ------
     ValueError
-        If theta is of another size, or too large for `dtype`, or if that is another.
+        If theta is of another size, not finite, or too large for `dtype`, or if that is none of the three.
     OSError
         If the file cannot be written.
     """
@@ -334,7 +343,7 @@ def restore(path, train):
         for stream, place in zip(streams(train), places):
             stream.state = place
         changed = "arithmetic" in saved.header and difference({"ranks": 1, **saved.header["arithmetic"]}, arithmetic())
-    train.checkpoint = str(path)
+    train.checkpoint = train.restored = str(path)
     if changed:
         what, there, here = changed[0], *(repr(value)[:40] for value in changed[1:])
         warnings.warn(printable(f"{path} was computed with {what} = {there}, this run with {here}: it goes on close to "

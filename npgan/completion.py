@@ -131,7 +131,7 @@ class CompletingGenerator(ConditionalGenerator):
         return dz
 
     def complete(self, x, mask):
-        """The pictures `x` (m, dim) with the pixels where `mask` is 0 made anew, as `ask` takes them: (m, dim)."""
+        """The pictures `x` (m, dim), made anew where `mask`, as `ask` takes it, is 0; there x may be NaN."""
         return split(self.fprop(self.inputs(self.ask(x, mask))), self.mlp.dim)[0]
 
     def __repr__(self):

@@ -135,6 +135,10 @@ class AlternatingEpochs:
 
     def on_monitor(self, train):
         """`Train` calls it before training and after each epoch, before the extensions' own."""
+        batches = -(-len(train.dataset) // train.batch_size)
+        if batches <= self.discriminator_steps:
+            raise ValueError(f"an epoch of {batches} minibatches ends before G's turn comes, after "
+                             f"{self.discriminator_steps} of D; take a smaller batch_size or fewer steps of D")
         self.both, self.count = train.epoch % 2 == 1, 0
 
     def __call__(self, x):
@@ -173,6 +177,8 @@ class Cycler:
 class ActivateGenerator:
     """
     Sets G's switch once, as an extension of `Train`; with ``init_now_train_generator=False`` D has a head start.
+
+    Not so beside a `Cycler` or with ``alternate_g``, which set the switch after each update.
 
     Parameters
     ----------

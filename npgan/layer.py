@@ -192,7 +192,7 @@ def natural(name, value):
 
 
 def numbers_in(shape):
-    """How many numbers an array of a `shape` has; refuses more than memory holds, as a forged file may ask for."""
+    """How many numbers an array of a `shape` has; refuses more than 2^25, as a forged file may ask for any."""
     if math.prod(shape) > 2 ** 25:
         raise ValueError(f"{' x '.join(map(str, shape))} are more than 2^25 numbers, too many for one example")
     return math.prod(shape)

@@ -12,6 +12,7 @@ rounding, that one process has.  The messages are a net's gradient, once for eac
 
 The ranks compute on NumPy, each with ``OPENBLAS_NUM_THREADS`` threads.  mpi4py is imported by `start`, not before.
 """
+import atexit
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ from npgan.coordination import CoordinatedSteps
 from npgan.interruption import SIGNALS
 from npgan.monitor import LogLikelihood
 
+RUNNING = set()                                         # the shared runs that have begun and not come to their end
 DRAWS = "uniform", "normal", "mask"                     # of a RandomStream; the last argument is the shape
 
 
@@ -59,9 +61,14 @@ def start():
         finally:                                        # even if the hook exits
             sys.stderr.flush()
             time.sleep(.5)                              # mpiexec is to pass that on before it ends itself
+            comm.Abort(128 + getattr(error, "signal", signal.SIGINT) if issubclass(kind, KeyboardInterrupt) else 2)
+
+    def end_others():
+        if RUNNING:                                     # by sys.exit, say, of which no hook is told
             comm.Abort(2)
 
     sys.excepthook = end_all
+    atexit.register(end_others)
     if comm.rank:
         sys.stdout = open(os.devnull, "w")
         for number in SIGNALS:
@@ -132,6 +139,7 @@ class Share:
 
     def move(self, step, x):
         """A `step` on this rank's rows of the minibatch `x`, in place of `Train.move`."""
+        RUNNING.add(self)
         self.m = len(x)
         self.own = slice(*(rank * self.m // self.comm.size for rank in (self.comm.rank, self.comm.rank + 1)))
         step(x[self.own])
@@ -179,6 +187,8 @@ class Share:
             raise RuntimeError(f"after epoch {train.epoch} the ranks have different parameters; what changes them or "
                                "the rules, such as a schedule, must not be among the extensions of rank 0 alone")
         train.stop = any(self.comm.allgather(train.stop))
+        if train.stop or train.epoch == train.max_epochs:
+            RUNNING.discard(self)
         train.checkpoint = self.comm.bcast(train.checkpoint)
 
 

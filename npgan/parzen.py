@@ -47,7 +47,7 @@ def log_likelihood(x, samples, sigmas):
     TypeError, ValueError
         For arrays of another dtype, or of two; that are not (rows, width), are empty, differ in width, or hold NaN,
         infinity, or numbers whose squares are (`SamplesOutOfRange`, a ValueError, if samples do); for a sigma that is
-        not a positive number, or whose square is 0 or infinite.
+        not a positive number, or outside 1e-19 to 9e18 (in float64 1e-154 to 7e153), as its square is needed, too.
     """
     return StreamingParzen(x, sigmas).add(samples).log_likelihood
 

@@ -85,6 +85,8 @@ class Train:
         Whether `main_loop` has done what comes before training; what goes on from an update needs none of it.
     rest : array of int or None
         The rows that are left of an epoch in its midst, in their order; None between epochs.
+    restored : str or None
+        The checkpoint that the run went on from.
     checkpoint : str or None
         The last good checkpoint's path, which errors name; an extension that saves sets it.
     state_names : tuple of str
@@ -115,6 +117,7 @@ class Train:
         self.extensions = list(extensions)
         self.epoch, self.updates, self.seconds, self.stop, self.checkpoint = 0, 0, 0., False, None
         self.rest, self.signals, self.max_epochs, self.begun = None, [], None, False
+        self.untold, self.restored, self.finite = [], None, True
 
     def can_have(self, state):
         """Whether a run can come to a `state`, a dict by `state_names`; updates are seeds, and so below 2^32."""
@@ -136,6 +139,9 @@ class Train:
 
     def play(self, max_epochs):
         """What `main_loop` does, up to `max_epochs`."""
+        self.tell_the_rest()
+        if not self.finite:
+            self.check_finite()                                 # whoever goes on nevertheless is told again
         if not (self.begun or self.updates):
             for player in (self.step.pair.generator, self.step.pair.discriminator):
                 player.enforce_norm_limits()
@@ -164,9 +170,18 @@ class Train:
 
     def tell(self, event):
         """Call the method named `event` of the step and of each extension that has it."""
-        for listener in (self.step, *self.extensions):
-            if hasattr(listener, event):
+        self.untold += [(listener, event) for listener in (self.step, *self.extensions) if hasattr(listener, event)]
+        self.tell_the_rest()
+
+    def tell_the_rest(self):
+        """Tell who is left: after an error of one a later `main_loop` does, and asks again whoever had an OSError."""
+        while self.untold:
+            listener, event = self.untold.pop(0)
+            try:
                 getattr(listener, event)(self)
+            except OSError:                                     # of a disk that was full, where there may be room then
+                self.untold.insert(0, (listener, event))
+                raise
 
     def leave_if_told(self):
         """End the training if a signal has come, once those extensions that want to know it do."""
@@ -181,9 +196,11 @@ class Train:
         return f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was saved"
 
     def check_finite(self):
-        """Raise `TrainingDiverged` if a parameter, or a number in another array of the state, is NaN or infinite."""
+        """Raise `TrainingDiverged` if a number of theta, or of an array in another of npgan's parts, is not finite."""
         G, D, state = self.step.pair.generator, self.step.pair.discriminator, list(self.state_arrays())
-        if reduce(and_, (xp.isfinite(array).all() for array in (G.theta, D.theta, *(array for _, array in state)))):
+        arrays = G.theta, D.theta, *(array for _, array in state)
+        self.finite = bool(reduce(and_, (xp.isfinite(array).all() for array in arrays)))
+        if self.finite:
             return
         told = self.when_and_cure()
         check_finite("G's", G.mlp, told)

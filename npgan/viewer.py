@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
@@ -18,6 +19,7 @@ SIDE = 28                                   # patches smaller than this are enla
 YELLOW = 1, 1, 0
 LINES = [("#000000", "-"), ("#D55E00", "--"), ("#0072B2", "-."), ("#E69F00", ":")]      # apart in black and white too
 FORMATS = "png", "pdf", "svg"
+UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
 def square_ish(n):
@@ -239,12 +241,13 @@ def save(path, picture):
     if kind not in FORMATS:
         raise ValueError(f"a picture's name must end in .{', .'.join(FORMATS)}, got {str(path)!r}")
     try:
-        with replacing(path) as stream:
+        with replacing(path) as stream, rc_context({"svg.hashsalt": "npgan"}):         # the same bytes each time
             if isinstance(picture, Figure):
-                picture.savefig(stream, format=kind, dpi=150)
+                picture.savefig(stream, format=kind, dpi=150, metadata=UNDATED.get(kind))
             else:
                 times = max(1, 640 // max(picture.shape))
-                imsave(stream, picture.repeat(times, axis=0).repeat(times, axis=1), format=kind)
+                imsave(stream, picture.repeat(times, axis=0).repeat(times, axis=1), format=kind,
+                       metadata=UNDATED.get(kind))
     except OSError as error:
         raise OSError(f"cannot write the picture {path} ({error.strerror or error}); "
                       "choose a folder that exists and can be written to") from error

@@ -76,6 +76,8 @@ class Failing:
         if self.comm.rank == 1 and train.updates == 12:
             if self.way == "error":
                 raise ValueError("no more")
+            if self.way == "exit":
+                sys.exit(3)
             if self.way == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             train.step.rule_G.learning_rate = 1.                    # what no other rank does
@@ -91,7 +93,7 @@ def failing(way, folder, comm):
 if __name__ == "__main__":
     what, folder = sys.argv[1], Path(sys.argv[2])
     comm = mpi.start()
-    if what in ("error", "killed", "apart", "stopped"):
+    if what in ("error", "exit", "killed", "apart", "stopped"):
         failing(what, folder, comm)
     for name in what.split(","):
         found = log_likelihoods(comm) if name == "parzen" else trained(name, comm)

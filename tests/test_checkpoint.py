@@ -501,6 +501,23 @@ def test_parts_of_a_run_are_known_by_their_names_wherever_a_stranger_stands(tmp_
 
 
 @on_numpy
+def test_a_file_of_another_run_is_set_aside_whenever_it_is_met(tmp_path):
+    """Also where training has begun before, or goes on from elsewhere."""
+    Run(tmp_path / "other.npz").main_loop(3)
+    Run(tmp_path / "run.npz").main_loop(1)
+    again = Run(tmp_path / "other.npz")
+    again.main_loop(0)
+    with pytest.warns(UserWarning, match="other.npz, of an earlier run, is other_previous1.npz now"):
+        again.main_loop(1)
+    elsewhere = Run(tmp_path / "other.npz")
+    checkpoint.restore(tmp_path / "run.npz", elsewhere.train)
+    with pytest.warns(UserWarning, match="other.npz, of an earlier run, is other_previous2.npz now"):
+        elsewhere.main_loop(2)
+    epochs = {path.stem: checkpoint.load(path).header["state"]["train.epoch"] for path in tmp_path.iterdir()}
+    assert epochs == {"other_previous1": 3, "other_previous2": 1, "other": 2, "run": 1}
+
+
+@on_numpy
 def test_a_folder_is_not_set_aside(tmp_path):
     with pytest.raises(ValueError, match="is a folder: give the path of a file"):
         Saving(tmp_path)

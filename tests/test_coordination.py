@@ -299,9 +299,14 @@ def test_each_of_several_steps_of_g_has_fresh_noise(monkeypatch):
 
 
 @pytest.mark.parametrize("k, batches, expected", [(1, 3, ["DDD", "DGD"] * 2), (2, 5, ["DDDDD", "DDGDD"] * 2),
-                                                  (2, 6, ["DDDDDD", "DDGDDG"]), (9, 3, ["DDD"] * 4)])
+                                                  (2, 6, ["DDDDDD", "DDGDDG"])])
 def test_epochs_of_d_alone_alternate_with_epochs_of_both(k, batches, expected):
     assert log_of(AlternatingEpochs, len(expected), batches, discriminator_steps=k) == expected
+
+
+def test_an_epoch_without_g_s_turn_is_refused():
+    with pytest.raises(ValueError, match="an epoch of 3 minibatches ends before G's turn comes, after 3 of D"):
+        log_of(AlternatingEpochs, 1, 3, discriminator_steps=3)
 
 
 # Checkpoints
@@ -389,7 +394,7 @@ def test_bad_arguments(make, message):
 @pytest.mark.parametrize("steps", [SimultaneousSteps, SeparateSteps, AlternatingEpochs])
 def test_a_step_without_the_switch_is_refused(steps, extension):
     pair, rng, x = pair_and_data()
-    train = Train(steps(pair, Momentum(.1), Momentum(.1)), Dataset(to_numpy(x)), 6, RandomStream(1), [extension])
+    train = Train(steps(pair, Momentum(.1), Momentum(.1)), Dataset(to_numpy(x)), 3, RandomStream(1), [extension])
     with pytest.raises(ValueError, match=f"{steps.__name__} has no switch now_train_generator.*CoordinatedSteps has"):
         train.main_loop(1)
 

@@ -55,6 +55,11 @@ def test_another_scale_is_refused(scale):
         global_contrast_normalize(np.ones((1, 2)), scale)
 
 
+def test_numbers_without_squares_are_refused():
+    with pytest.raises(ValueError, match=r"by up to 5e\+19, whose squares float32 cannot sum; rescale it"):
+        global_contrast_normalize(np.array([[1e20, 2.]]), 55.)
+
+
 @pytest.mark.parametrize("shape", [(4,), (2, 2, 2)])
 def test_rows_alone_are_taken(shape):
     with pytest.raises(ValueError, match=rf"X must be .*, got the shape \({shape[0]},.*X.reshape"):

@@ -14,7 +14,7 @@ from npgan.backend import RandomStream, to_numpy, xp
 from npgan.datasets import Dataset
 from npgan.interruption import TrainingStopped
 from npgan.layers import Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
 from npgan.train import Train, TrainingDiverged
@@ -206,7 +206,7 @@ def test_whatever_a_checkpoint_keeps_must_be_finite():
         message = "PolyakAverage's theta is not finite after epoch 2, update 6; no checkpoint"
         with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
             train.main_loop(2)
-        train.epoch, train.updates = 1, 3
+        train.epoch, train.updates, train.finite = 1, 3, True
         average.theta[1] = 0
     train.step.rule_D.velocity[:] = xp.nan
     with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=r"[GD]'s \w+\.[Wb] is not finite"):
@@ -399,6 +399,55 @@ def test_what_is_no_step_or_no_list_is_refused():
         Train(step, Dataset(DATA), 10, RandomStream(1), Diary())
     with pytest.raises(TypeError, match=r"an extension is an object, got the class Diary; make one: Diary\(...\)"):
         Train(step, Dataset(DATA), 10, RandomStream(1), [Diary])
+
+
+class Flaky:
+    """Raises an `error` at its first event after `updates` updates, once."""
+
+    def __init__(self, updates, error):
+        self.updates, self.error = updates, error
+
+    def fail(self, train):
+        if self.error and train.updates == self.updates:
+            error, self.error = self.error, None
+            raise error
+
+    on_update = on_monitor = fail
+
+
+@pytest.mark.parametrize("updates", [0, 2, 6])
+@pytest.mark.parametrize("error", [RuntimeError("stumbled"), OSError("no room")])
+def test_after_an_error_of_an_extension_the_others_are_told_what_they_missed(updates, error):
+    def run(*flaky):
+        train = small_train(extensions=[*flaky, diary := Diary()])
+        train.extensions.append(ExponentialDecay([train.step.rule_G], 1.01))
+        return train, diary
+
+    whole, told = run()
+    whole.main_loop(3)
+    train, diary = run(Flaky(updates, error))
+    with pytest.raises(type(error), match=str(error)):
+        train.main_loop(3)
+    train.main_loop(3)
+    assert diary.events == told.events
+    assert_array_equal(to_numpy(train.step.pair.generator.theta), to_numpy(whole.step.pair.generator.theta))
+
+
+def test_what_a_full_disk_refused_is_saved_once_there_is_room(tmp_path, monkeypatch):
+    train = small_train(extensions=[checkpoint.Saving(tmp_path / "run.npz")])
+    train.main_loop(1)
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
+        full.setattr(checkpoint, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        train.main_loop(2)
+    train.main_loop(2)
+    assert checkpoint.load(tmp_path / "run.npz").header["state"]["train.epoch"] == 2
+
+
+def test_what_has_diverged_is_told_each_time():
+    train = small_train(extensions=[Poison("G", "h0", "W", np.nan)])
+    for _ in range(3):
+        with pytest.raises(TrainingDiverged, match="G's h0.W is not finite after epoch 1, update 3"):
+            train.main_loop(1)
 
 
 def test_a_linear_generator_takes_data_of_any_range():

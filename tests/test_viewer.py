@@ -1,4 +1,6 @@
 """Pictures: where each patch, border and line goes, and what becomes of files that cannot be written."""
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -149,11 +151,18 @@ def test_curves_refuse(channels, message):
 
 @pytest.mark.parametrize("kind, start", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_save_writes_figures_and_pictures(kind, start, tmp_path):
-    sheet = viewer.grid(np.zeros((24, 8, 8)), 4, 6)
-    figure = viewer.training_figure(sheet, [0, 1], {"D(x)": [.5, .6]}, {"D": [.69, .5], "G": [.69, 1]})
-    for picture in (figure, sheet):
-        viewer.save(tmp_path / f"x.{kind}", picture)
-        assert (tmp_path / f"x.{kind}").read_bytes().startswith(start)
+    def sheet():
+        return viewer.grid(np.zeros((24, 8, 8)), 4, 6)
+
+    def figure():
+        return viewer.training_figure(sheet(), [0, 1], {"D(x)": [.5, .6]}, {"D": [.69, .5], "G": [.69, 1]})
+
+    for draw in (figure, sheet):
+        viewer.save(tmp_path / f"x.{kind}", draw())
+        written = (tmp_path / f"x.{kind}").read_bytes()
+        viewer.save(tmp_path / f"x.{kind}", draw())
+        assert written.startswith(start) and (tmp_path / f"x.{kind}").read_bytes() == written
+        assert not re.search(rb"CreationDate|dc:date", written)
     assert len(list(tmp_path.iterdir())) == 1
 
 

@@ -2,6 +2,8 @@
 import math
 from numbers import Real
 
+import numpy as np
+
 from npgan import backend
 from npgan.backend import xp
 
@@ -15,8 +17,9 @@ def global_contrast_normalize(X, scale):
         x <- x - mean(x)        over the picture's own d values
         x <- scale x / |x|      its root mean square is then scale / sqrt(d)
 
-    A picture of one value has no contrast: it becomes 0.  Nothing brings the mean and the norm back: to look at such
-    pictures, divide them by their largest magnitude, as `viewer.nearest_sheet` does.
+    A picture of one value has no contrast: it becomes 0; one of a norm below 1e-8 scale only loses its mean.  Nothing
+    brings the mean and the norm back: to look at such pictures, divide them by their largest magnitude, as
+    `viewer.nearest_sheet` does.
 
     Parameters
     ----------
@@ -31,7 +34,7 @@ def global_contrast_normalize(X, scale):
     Raises
     ------
     ValueError
-        For another `scale`, or an X of another number of dimensions.
+        For another `scale`, or an X of another number of dimensions, or numbers whose squares are infinite.
     """
     if not isinstance(scale, Real) or not 0 < scale < math.inf:
         raise ValueError(f"scale must be a number above 0, got {scale!r}")
@@ -40,5 +43,9 @@ def global_contrast_normalize(X, scale):
         raise ValueError(f"X must be (pictures, values of a picture), got the shape {X.shape}; "
                          "flatten pictures with X.reshape(len(X), -1)")
     X = X - backend.asarray(xp.mean(X, axis=1, dtype="float64", keepdims=True))     # exact for a picture of one value
+    largest = float(xp.abs(X).max())
+    if not largest < (np.finfo(backend.floatX).max / X.shape[1]) ** .5:
+        raise ValueError(f"X has pictures that differ from their means by up to {largest:g}, whose squares "
+                         f"{backend.floatX} cannot sum; rescale it")
     divisor = xp.sqrt(xp.sum(X * X, axis=1, keepdims=True)) / scale
     return X / xp.where(divisor < MIN_DIVISOR, 1, divisor)
