@@ -9,7 +9,7 @@ from npgan.datasets import check_dataset
 from npgan.interruption import SIGNALS, TrainingStopped, noted
 from npgan.layer import natural, positive_ints
 from npgan.layers import Sigmoid
-from npgan.run_state import stateful
+from npgan.run_state import is_ours, stateful
 
 
 class TrainingDiverged(RuntimeError):
@@ -127,7 +127,8 @@ class Train:
         """
         Train until `max_epochs` epochs are done in all, or an extension or a signal stops it.
 
-        An OSError, of a full disk say, is told with the last good checkpoint.
+        An OSError, of a full disk say, is told with the last good checkpoint.  After an error of an extension it may be
+        called again, and begins by telling the others what they missed.
         """
         self.max_epochs = natural("max_epochs", max_epochs)
         try:
@@ -218,7 +219,7 @@ class Train:
         """What a checkpoint keeps in arrays of floats beside theta, each after the words for it."""
         for name, part in stateful(self).items():
             whose = type(part).__name__ if name.startswith("extensions") else name
-            for attribute in part.state_names if type(part).__module__.startswith("npgan.") else ():
-                array = getattr(part, attribute)                # others than npgan's know their own state
+            for attribute in part.state_names if is_ours(part) else ():
+                array = getattr(part, attribute)
                 if getattr(array, "ndim", 0) and array.dtype.kind == "f":
                     yield f"{whose}'s {attribute}", array
