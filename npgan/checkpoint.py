@@ -154,8 +154,9 @@ class Saving:
                               stacklevel=2)
 
     def is_own(self, train):
-        """Whether the file that is there is the one that the run went on from."""
-        return train.restored is not None and os.path.realpath(train.restored) == os.path.realpath(self.path)
+        """Whether the file that is there is the one that the run went on from, or has saved by another extension."""
+        known = filter(None, (train.restored, train.checkpoint))
+        return os.path.realpath(self.path) in map(os.path.realpath, known)
 
     def is_time(self, train):
         """Whether to save now; the last epoch of the training is a time, too."""
