@@ -22,8 +22,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from npgan import viewer
-from npgan.adversarial import AdversaryPair
-from npgan.archive import blaming
 from npgan.backend import RandomStream, xp
 from npgan.classifier import error, features, fit_softmax, recapitate, train_classifier
 from npgan.conditional import one_hot
@@ -48,10 +46,8 @@ train, valid, test = load(chosen)
 
 pair, order = plain_pair(train, chosen)
 if chosen.checkpoint is not None:
-    rng = RandomStream([chosen.seed, 2])
-    saved, G = plain_generator(chosen.checkpoint, rng)
-    with blaming(saved.path):
-        pair = AdversaryPair(G, saved.discriminator(rng=rng))
+    saved, _ = plain_generator(chosen.checkpoint)
+    pair = saved.pair(rng=RandomStream([chosen.seed, 2]))
 else:
     average = train_pair(pair, train, valid, chosen, order)
     pair.generator.theta[...] = average.theta

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 
 from npgan import backend
 from npgan.backend import RandomStream, check_stream, xp
+from npgan.costs import check_target
 from npgan.datasets import Dataset
 from npgan.layer import positive_ints
 from npgan.layers import Linear
@@ -53,8 +54,7 @@ def softmax_cross_entropy_grad(a, y):
 
 def check_classes(a, y):
     """Refuse no rows at all, and classes `y` that are no array like the outputs `a`: they would broadcast."""
-    if not len(a):
-        raise ValueError(f"a cost is a mean over one or more rows, got shape {a.shape}")
+    check_target(a, 0)                                          # only whether there are rows; a y may be boolean
     if getattr(y, "shape", None) != a.shape:
         got = f"shape {y.shape}" if hasattr(y, "shape") else f"{y!r:.40}"
         raise ValueError(f"y must be classes, as npgan.conditional.one_hot makes, of shape {a.shape}, got {got}")
