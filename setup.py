@@ -23,7 +23,8 @@ setup(
         "mpi": ["mpi4py"],
         "bench": ["torch", "jax"],
     },
-    packages=["npgan", "npgan.datasets", "npgan.data"],
+    packages=["npgan", "npgan.checkpoint", "npgan.datasets", "npgan.gradient_check", "npgan.kernels", "npgan.released",
+              "npgan.section7", "npgan.data"],
     package_dir={"npgan": "npgan", "npgan.data": "data"},
     package_data={"npgan.data": ["*.npy", "*.npz", "*.rst"]},
     classifiers=[

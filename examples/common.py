@@ -87,6 +87,7 @@ atexit.register(flush)
 from npgan import backend, checkpoint
 from npgan.adversarial import Generator
 from npgan.datasets import files
+from npgan.files import DataError
 
 PICTURES = ".png", ".pdf", ".svg"
 RESUME = "go on, bit for bit, from the checkpoint {}; all other options must be as before, {}"
@@ -187,7 +188,7 @@ def plain_generator(given, rng=None, average=True):
 def go_on(path, game):
     """Restore the `game`, a `Train`, from the checkpoint `path`, and print how far it has come."""
     if not os.path.exists(path):
-        raise files.DataError(path, "a checkpoint to go on from", "no such file", "leave out --resume to begin anew")
+        raise DataError(path, "a checkpoint to go on from", "no such file", "leave out --resume to begin anew")
     checkpoint.restore(path, game)
     print(f"going on after epoch {game.epoch}", flush=True)
 

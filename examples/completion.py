@@ -17,12 +17,12 @@ import numpy as np
 from npgan import viewer
 from npgan.adversarial import AdversaryPair
 from npgan.backend import asarray, to_numpy, xp
-from npgan.classifier import predict
-from npgan.completion import MASKS, CompletingGenerator
-from npgan.conditional import ConditionalDropout, ConditionalMaxout, ConditionalRectifiedLinear
 from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
+from npgan.section7.classifier import predict
+from npgan.section7.completion import MASKS, CompletingGenerator
+from npgan.section7.conditional import ConditionalDropout, ConditionalMaxout, ConditionalRectifiedLinear
 
 chosen = section7_options(__doc__, "completion.png", masks={
     "choices": tuple(MASKS), "default": "quadrants_and_pixels", "help": "what to train on, default %(default)s"})

@@ -16,18 +16,18 @@ import numpy as np
 from npgan import backend, parzen, viewer
 from npgan.adversarial import AdversaryPair
 from npgan.backend import xp
-from npgan.classifier import predict
-from npgan.conditional import (
+from npgan.datasets import Dataset
+from npgan.initialisation import marginal_bias
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.mlp import MLP
+from npgan.section7.classifier import predict
+from npgan.section7.conditional import (
     ConditionalDropout,
     ConditionalGenerator,
     ConditionalMaxout,
     ConditionalRectifiedLinear,
     one_hot,
 )
-from npgan.datasets import Dataset
-from npgan.initialisation import marginal_bias
-from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.mlp import MLP
 
 chosen = section7_options(__doc__, "conditional.png")
 numbers = chosen.numbers

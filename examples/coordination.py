@@ -24,14 +24,16 @@ from matplotlib.figure import Figure
 from npgan import backend, parzen, viewer
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream
-from npgan.coordination import AlternatingEpochs, CoordinatedSteps
-from npgan.costs import Blend, Lazy, Saturating, Thresholded
+from npgan.costs import Saturating
 from npgan.datasets import digits
 from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import Momentum, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
-from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
+from npgan.released.coordination import AlternatingEpochs, CoordinatedSteps
+from npgan.released.costs import Blend, Lazy, Thresholded
+from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
+from npgan.schedules import PolyakAverage
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=500, save_path="coordination.png",

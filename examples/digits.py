@@ -22,9 +22,10 @@ from npgan.backend import RandomStream
 from npgan.datasets import digits
 from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=2200, save_path="digits.png", resume={

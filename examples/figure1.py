@@ -27,8 +27,9 @@ from npgan import viewer
 from npgan.adversarial import SQRT3, AdversaryPair, Generator
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.layers import Linear, Maxout, RectifiedLinear
-from npgan.learning_rule import ExponentialDecay, Momentum, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
+from npgan.schedules import ExponentialDecay, PolyakAverage
 
 chosen = options(__doc__, save_path="figure1.png",
                  iterations={"type": positive_int, "default": 2400, "help": "of Algorithm 1, default %(default)s"},

@@ -24,8 +24,9 @@ from npgan import viewer
 from npgan.adversarial import SQRT3, AdversaryPair, Generator
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.layers import Linear, Maxout, RectifiedLinear
-from npgan.learning_rule import ExponentialDecay, Momentum
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
+from npgan.schedules import ExponentialDecay
 
 turns = np.arange(8) * np.pi / 4
 DATASETS = {"ring": (1.5 * np.stack([np.cos(turns), np.sin(turns)], axis=1), .2),

@@ -18,10 +18,10 @@ from section7 import load, plain_pair, section7_options, tells_z, train_inferer,
 
 import numpy as np
 
-from npgan import viewer
+from npgan import neighbours, viewer
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.inference import InferenceBeside, inference_step, reconstruction_step
 from npgan.learning_rule import Momentum
+from npgan.section7.inference import InferenceBeside, inference_step, reconstruction_step
 
 chosen = section7_options(__doc__, "inference.png")
 if chosen.dataset == "mnist" and chosen.resume:
@@ -80,8 +80,8 @@ print("\nE learned                       squared distance of G(E(x)) to x")
 for name, E in trained.items():
     print(f"{name:<32}{error(E.reconstruct(x)):8.2f}")
 print("without E")
-for name, guess in (("nearest training digit", train.X[viewer.nearest(x, train.X)]),
-                    ("nearest of 1,000 samples", samples[viewer.nearest(x, samples)]),
+for name, guess in (("nearest training digit", train.X[neighbours.nearest(x, train.X)]),
+                    ("nearest of 1,000 samples", samples[neighbours.nearest(x, samples)]),
                     ("mean training digit", train.X.mean(axis=0))):
     print(f"{name:<32}{error(guess):8.2f}")
 
@@ -91,7 +91,7 @@ for name, guess in (("nearest training digit", train.X[viewer.nearest(x, train.X
 # Above, ten unseen digits; below them a row for what G makes of each E's guess, and the nearest of 1,000 samples.
 
 shown = test.X[:10]
-rows = [shown, *(E.reconstruct(shown) for E in trained.values()), samples[viewer.nearest(shown, samples)]]
+rows = [shown, *(E.reconstruct(shown) for E in trained.values()), samples[neighbours.nearest(shown, samples)]]
 patches = 2 * to_numpy(xp.concatenate(rows)).reshape(-1, *train.shape) - 1
 viewer.save(chosen.save_path, viewer.grid(patches, len(rows), 10, np.arange(len(patches)) < 10))
 print(f"\nwrote {chosen.save_path}; rows: the digits; {'; '.join(trained)}; nearest of 1,000 samples")

@@ -25,12 +25,13 @@ from npgan import checkpoint, diagnosis, mpi, viewer
 from npgan.adversarial import PRIORS, AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream
 from npgan.datasets import Dataset, mnist
-from npgan.datasets.files import replacing
+from npgan.files import replacing
 from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
 SETTINGS = {

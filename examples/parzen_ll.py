@@ -20,10 +20,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from npgan import backend, parzen
-from npgan.archive import blaming
 from npgan.backend import RandomStream, to_numpy
+from npgan.checkpoint.archive import blaming
 from npgan.datasets import digits, mnist
-from npgan.datasets.files import replacing
+from npgan.files import replacing
 
 chosen = options(
     __doc__,

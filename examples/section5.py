@@ -11,8 +11,9 @@ from common import RESUME, Progress, go_on, options, positive_int
 from npgan import checkpoint, viewer
 from npgan.adversarial import SimultaneousSteps
 from npgan.backend import xp
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.monitor import Monitor
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
 

@@ -12,15 +12,16 @@ from common import RESUME, Progress, go_on, options
 from npgan import checkpoint
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream
-from npgan.classifier import error, train_classifier
-from npgan.conditional import one_hot
 from npgan.datasets import Dataset, digits, files, mnist
-from npgan.inference import Inferer
 from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
+from npgan.section7.classifier import error, train_classifier
+from npgan.section7.conditional import one_hot
+from npgan.section7.inference import Inferer
 from npgan.train import Train, check_finite
 
 DATASETS = {"mnist": mnist, "digits": digits}

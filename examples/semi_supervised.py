@@ -23,12 +23,12 @@ from matplotlib.figure import Figure
 
 from npgan import viewer
 from npgan.backend import RandomStream, xp
-from npgan.classifier import error, features, fit_softmax, recapitate, train_classifier
-from npgan.conditional import one_hot
 from npgan.datasets import Dataset
-from npgan.inference import inference_step
 from npgan.layers import Linear
 from npgan.learning_rule import Momentum
+from npgan.section7.classifier import error, features, fit_softmax, recapitate, train_classifier
+from npgan.section7.conditional import one_hot
+from npgan.section7.inference import inference_step
 
 chosen = section7_options(
     __doc__, "semi_supervised.png",

@@ -27,8 +27,9 @@ from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.datasets import Dataset
 from npgan.layer import Layer
 from npgan.layers import Linear, RectifiedLinear, Sigmoid
-from npgan.learning_rule import Momentum, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
+from npgan.schedules import PolyakAverage
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=7500, save_path="sharp.png")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import common  # noqa: F401
 
-from npgan.datasets.files import printable
+from npgan.files import printable
 
 PAPER = {
     "DBN": ("138 +- 2", "1909 +- 66"),

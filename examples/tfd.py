@@ -18,7 +18,7 @@ from section5 import announce, play, training_options, units
 
 import numpy as np
 
-from npgan import checkpoint, parzen, viewer
+from npgan import checkpoint, neighbours, parzen
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.datasets import Dataset, tfd
@@ -129,7 +129,7 @@ panel = play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, or
 # learned them by heart: its samples would then be nearer to a face than the faces are to each other.
 
 samples = panel.samples()
-away = to_numpy(xp.sqrt(xp.sum((samples - faces.X[viewer.nearest(samples, faces.X)]) ** 2, axis=1)))
+away = to_numpy(xp.sqrt(xp.sum((samples - faces.X[neighbours.nearest(samples, faces.X)]) ** 2, axis=1)))
 some = to_numpy(faces.X[:1000]).astype("float64")
 squares = np.sum(some ** 2, axis=1)
 between = np.sqrt(np.maximum(squares[:, None] + squares - 2 * some @ some.T, 0))

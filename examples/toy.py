@@ -14,8 +14,8 @@ from npgan import backend
 from npgan.adversarial import discriminator_step, generator_step
 from npgan.backend import to_numpy
 from npgan.costs import NonSaturating
-from npgan.datasets.files import replacing
-from npgan.learning_rule import PolyakAverage
+from npgan.files import replacing
+from npgan.schedules import PolyakAverage
 from npgan.train import TrainingDiverged
 
 # black for the data, green for G and blue for D, as in the paper

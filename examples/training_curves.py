@@ -18,8 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from npgan import checkpoint, viewer
-from npgan.archive import blaming
-from npgan.datasets.files import printable
+from npgan.checkpoint.archive import blaming
+from npgan.files import printable
 
 LAST_UPDATE = "valid_log_likelihood_last_update"                # which older checkpoints do not have
 CHANNELS = {"epoch": ["valid_d_on_data", "valid_d_on_samples"],

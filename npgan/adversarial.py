@@ -13,8 +13,8 @@ What flows where, in both kinds of update:
 from numbers import Integral
 
 from npgan.backend import check_stream, xp
+from npgan.checks import positive_ints
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
-from npgan.layer import positive_ints
 from npgan.layers import Linear, sigmoid
 from npgan.mlp import MLP
 
@@ -44,7 +44,8 @@ class Generator:
     """
     A net that turns noise into samples, G(z), z ~ p_g(z).
 
-    A subclass that also takes something given to the data, as in `npgan.conditional`, has its own `pose` and `inputs`.
+    A subclass that also takes something given to the data, as in `npgan.section7.conditional`, has its own `pose` and
+    `inputs`.
 
     Parameters
     ----------

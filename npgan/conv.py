@@ -11,12 +11,13 @@ dense ones as they are; `Transpose` changes the order where data have another, a
 from itertools import permutations
 
 from npgan.backend import blocks, xp
+from npgan.checks import natural, numbers_in, positive_ints, whole_numbers
 from npgan.initialisation import initial_bias, initial_weights
-from npgan.layer import Layer, natural, numbers_in, positive_ints, whole_numbers
+from npgan.kernels.patches import MaxPool
+from npgan.kernels.spectra import choose_correlation
+from npgan.kernels.threads import in_parallel
+from npgan.layer import Layer
 from npgan.layers import limit_columns
-from npgan.patches import MaxPool
-from npgan.spectra import choose_correlation
-from npgan.threads import in_parallel
 
 EXAMPLES = 32                               # pictures worked on at a time, to keep their maps near the processor
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from npgan.adversarial import AdversaryPair
 from npgan.backend import aside, to_numpy, xp
+from npgan.checks import positive_ints
 from npgan.costs import NonSaturating
-from npgan.layer import positive_ints
 from npgan.layers import RectifiedLinear
+from npgan.neighbours import nearest
 
 MEANINGS = {
     "mean D(x), D(G(z))":
@@ -109,7 +110,6 @@ def diagnose(players, train, fresh, num_samples=1000, seed=2014, generator_loss=
     ValueError
         If a data set's rows are not as wide as samples.
     """
-    from npgan.viewer import nearest  # not above, as it brings in matplotlib
 
     positive_ints(num_samples=num_samples)
     pair = players if isinstance(players, AdversaryPair) else None

@@ -1,7 +1,7 @@
 """Where weights and biases start."""
 from npgan import backend
 from npgan.backend import check_stream, xp
-from npgan.layer import number, numbers_in, positive_ints
+from npgan.checks import number, numbers_in, positive_ints
 
 
 def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, sparse_stdev=1.):

@@ -6,10 +6,11 @@ and dA stands for dC/dA, the gradient of a cost C, an array of A's shape.
 """
 import math
 
-from npgan import blas
 from npgan.backend import check_stream, xp
+from npgan.checks import number, positive_ints
 from npgan.initialisation import initial_bias, initial_weights
-from npgan.layer import Layer, number, positive_ints
+from npgan.kernels import blas
+from npgan.layer import Layer
 
 
 class Linear(Layer):

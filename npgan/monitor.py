@@ -9,9 +9,9 @@ from contextlib import contextmanager, nullcontext
 
 from npgan import backend, parzen
 from npgan.backend import xp
+from npgan.checks import positive_ints
 from npgan.costs import cross_entropy
 from npgan.datasets import check_dataset
-from npgan.layer import positive_ints
 from npgan.layers import sigmoid
 from npgan.train import TrainingDiverged
 

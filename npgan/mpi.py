@@ -22,11 +22,11 @@ from functools import partial
 import numpy as np
 
 from npgan import backend, parzen
-from npgan.archive import digest
 from npgan.backend import to_numpy, xp
-from npgan.coordination import CoordinatedSteps
+from npgan.checkpoint.archive import digest
 from npgan.interruption import SIGNALS
 from npgan.monitor import LogLikelihood
+from npgan.released.coordination import CoordinatedSteps
 
 RUNNING = set()                                         # the shared runs that have begun and not come to their end
 DRAWS = "uniform", "normal", "mask"                     # of a RandomStream; the last argument is the shape

@@ -16,7 +16,7 @@ import numpy as np
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.threads import in_parallel, shares
+from npgan.kernels.threads import in_parallel, shares
 
 SIGMAS = tuple(10 ** (i / 9 - 1) for i in range(10))    # the authors' grid: 10 points log-spaced from .1 to 1
 ROWS, SAMPLES = 1000, 10000                             # what all cores have of the matrix of distances at once: 40 MB,

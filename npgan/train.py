@@ -5,11 +5,10 @@ from functools import reduce
 from operator import and_
 
 from npgan.backend import check_stream, xp
+from npgan.checks import natural, positive_ints
 from npgan.datasets import check_dataset
 from npgan.interruption import SIGNALS, TrainingStopped, noted
-from npgan.layer import natural, positive_ints
 from npgan.layers import Sigmoid
-from npgan.run_state import is_ours, stateful
 
 
 class TrainingDiverged(RuntimeError):
@@ -58,7 +57,7 @@ class Train:
 
     Parameters
     ----------
-    step : SimultaneousSteps, SeparateSteps or one of `npgan.coordination`
+    step : SimultaneousSteps, SeparateSteps or one of `npgan.released.coordination`
         One update (or more) on a minibatch; it holds the pair and the learning rules.  One that has an extension's
         methods is told first.
     dataset : Dataset
@@ -223,3 +222,21 @@ class Train:
                 array = getattr(part, attribute)
                 if getattr(array, "ndim", 0) and array.dtype.kind == "f":
                     yield f"{whose}'s {attribute}", array
+
+
+def stateful(train):
+    """What has `state_names`, by the name that a checkpoint gives it."""
+    step = train.step
+    parts = {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
+             **{f"extensions[{i}]": extension for i, extension in enumerate(stateful_extensions(train))}}
+    return {name: part for name, part in parts.items() if hasattr(part, "state_names")}
+
+
+def stateful_extensions(train):
+    """The extensions among them, in their order."""
+    return [extension for extension in train.extensions if hasattr(extension, "state_names")]
+
+
+def is_ours(part):
+    """Whether npgan knows what the state of a `part` can be, and not its user alone."""
+    return type(part).__module__.startswith("npgan.")

@@ -11,8 +11,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from npgan.backend import to_numpy, xp
-from npgan.datasets.files import replacing
+from npgan.backend import to_numpy
+from npgan.files import replacing
+from npgan.neighbours import nearest
 
 PAD = 5                                     # grey pixels around each patch
 SIDE = 28                                   # patches smaller than this are enlarged
@@ -84,35 +85,6 @@ def grid(patches, rows, cols, activations=None, rescale=False):
             picture[top - 1:top + h + 1, left - 1:left + w + 1] = YELLOW
         picture[top:top + h, left:left + w] = patch
     return picture
-
-
-def nearest(samples, X):
-    """
-    The training row with the smallest squared Euclidean distance to each sample.
-
-    |x - s|^2 = |x|^2 - 2 x.s + |s|^2, of which the last is the same for every row x.  In float64, since the terms
-    nearly cancel where it matters.
-
-    Parameters
-    ----------
-    samples : array (n, d)
-    X : array (N, d)
-
-    Returns
-    -------
-    backend int array (n,)
-        Rows of X; the first of equal ones.
-    """
-    samples = xp.asarray(samples, dtype="float64")
-    smallest = xp.full(len(samples), xp.inf)
-    rows = xp.zeros(len(samples), dtype="int64")
-    for start in range(0, len(X), 1000):
-        x = xp.asarray(X[start:start + 1000], dtype="float64")
-        distance = xp.sum(x * x, axis=1) - 2 * xp.matmul(samples, x.T)
-        closer = xp.min(distance, axis=1) < smallest
-        rows = xp.where(closer, start + xp.argmin(distance, axis=1), rows)
-        smallest = xp.minimum(smallest, xp.min(distance, axis=1))
-    return rows
 
 
 def nearest_sheet(samples, X, shape, rows=4, cols=6):

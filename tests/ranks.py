@@ -11,9 +11,10 @@ from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, Simultane
 from npgan.backend import RandomStream
 from npgan.datasets import Dataset
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import ExponentialDecay, Momentum, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
+from npgan.schedules import ExponentialDecay, PolyakAverage
 from npgan.train import Train
 
 EPOCHS = 10

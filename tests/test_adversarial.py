@@ -18,10 +18,11 @@ from npgan.adversarial import (
     simultaneous_step,
 )
 from npgan.backend import RandomStream, asarray, to_numpy, xp
-from npgan.costs import Blend, NonSaturating, Saturating
+from npgan.costs import NonSaturating, Saturating
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import LearningRule, Momentum
 from npgan.mlp import MLP
+from npgan.released.costs import Blend
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 

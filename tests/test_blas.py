@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from npgan import blas
 from npgan.backend import xp
+from npgan.kernels import blas
 
 precisions = pytest.mark.parametrize("dtype", ["float32", "float64"])
 

@@ -17,21 +17,22 @@ import pytest
 from differences import small_discriminator, small_generator
 from numpy.testing import assert_allclose, assert_array_equal
 
-from npgan import archive, backend, checkpoint, description
+from npgan import backend, checkpoint
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy
-from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving
-from npgan.coordination import AlternatingEpochs
+from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving, archive, description, saving
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
-from npgan.datasets.files import replacing
+from npgan.files import replacing
 from npgan.interruption import TrainingStopped
+from npgan.kernels.spectra import choose_correlation
 from npgan.layer import Layer
 from npgan.layers import Linear, RectifiedLinear
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
-from npgan.spectra import choose_correlation
+from npgan.released.coordination import AlternatingEpochs
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")
@@ -201,9 +202,9 @@ def test_the_number_of_ranks_is_a_part_of_the_arithmetic(saved, tmp_path, monkey
 
 def test_another_arithmetic_is_told(saved, tmp_path, monkeypatch):
     path, run = saved
-    here = checkpoint.arithmetic()
+    here = saving.arithmetic()
     assert here == json.loads(json.dumps(here)) and here["backend"] == backend.xp.module.__name__
-    monkeypatch.setattr(checkpoint, "arithmetic", lambda: {**here, "threads": 7})
+    monkeypatch.setattr(saving, "arithmetic", lambda: {**here, "threads": 7})
     other = Run(tmp_path / "other.npz")
     with pytest.warns(UserWarning, match="run.npz was computed with threads = .*, this run with 7: .* close .* "
                                          "not bit for bit"):
@@ -298,7 +299,7 @@ def test_a_layer_of_ones_own_joins_by_its_class(tmp_path, monkeypatch):
     path, rng = tmp_path / "generator.npz", RandomStream(1)
     G = Generator(MLP([Times(2), Linear(3, 4, 1., rng)]), "gaussian", RandomStream(7))
     checkpoint.save_generator(path, G, dtype="float32")
-    with pytest.raises(CheckpointError, match="a layer Times, none of Linear.*add its class to npgan.description"):
+    with pytest.raises(CheckpointError, match="a layer Times, none of Linear.*npgan.checkpoint.description"):
         checkpoint.load(path).generator()
     monkeypatch.setitem(description.KINDS, "Times", Times)
     assert_array_equal(to_numpy(checkpoint.load(path).generator(rng=RandomStream(7)).sample(5)), to_numpy(G.sample(5)))

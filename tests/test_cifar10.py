@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import backend
 from npgan.backend import to_numpy
 from npgan.datasets import cifar10, fetching, files
-from npgan.datasets.files import DataError
+from npgan.files import DataError
 
 PLANES = np.repeat([[10], [20], [30]], 1024, axis=1)
 

@@ -9,7 +9,11 @@ from scipy.special import log_softmax as scipy_log_softmax
 
 from npgan import gradient_check
 from npgan.backend import RandomStream, asarray, to_numpy, xp
-from npgan.classifier import (
+from npgan.datasets import Dataset
+from npgan.layers import Linear, RectifiedLinear
+from npgan.learning_rule import Momentum
+from npgan.mlp import MLP
+from npgan.section7.classifier import (
     error,
     features,
     fit_softmax,
@@ -20,11 +24,7 @@ from npgan.classifier import (
     softmax_cross_entropy_grad,
     train_classifier,
 )
-from npgan.conditional import one_hot
-from npgan.datasets import Dataset
-from npgan.layers import Linear, RectifiedLinear
-from npgan.learning_rule import Momentum
-from npgan.mlp import MLP
+from npgan.section7.conditional import one_hot
 from npgan.train import TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")
@@ -114,7 +114,7 @@ def test_classes_that_do_not_fit_the_net_are_refused():
     net = MLP([Linear(2, 3, 1., RandomStream(0))])
     with pytest.raises(ValueError, match=r"y must have a row of 3 numbers for each of the 4 rows of X, got \(4, 2\)"):
         train_classifier(net, asarray(np.ones((4, 2))), asarray(np.ones((4, 2))), Momentum(.1), 2, 1, RandomStream(0))
-    with pytest.raises(ValueError, match="of the 4 rows of X, got a list; npgan.conditional.one_hot makes an array"):
+    with pytest.raises(ValueError, match="the 4 rows of X, got a list; npgan.section7.conditional.one_hot makes"):
         train_classifier(net, asarray(np.ones((4, 2))), [0, 1, 2, 0], Momentum(.1), 2, 1, RandomStream(0))
 
 

@@ -6,13 +6,13 @@ from numpy.testing import assert_array_equal
 from npgan import checkpoint, gradient_check
 from npgan.adversarial import AdversaryPair, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy, xp
-from npgan.completion import MASKS, CompletingGenerator
-from npgan.conditional import ConditionalDropout, ConditionalMaxout, ConditionalRectifiedLinear
 from npgan.datasets import Dataset
 from npgan.layers import Linear, Sigmoid
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
+from npgan.section7.completion import MASKS, CompletingGenerator
+from npgan.section7.conditional import ConditionalDropout, ConditionalMaxout, ConditionalRectifiedLinear
 from npgan.train import Train
 
 pytestmark = pytest.mark.usefixtures("each_backend")

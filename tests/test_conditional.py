@@ -6,7 +6,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import checkpoint, gradient_check
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy, xp
-from npgan.conditional import (
+from npgan.datasets import Dataset
+from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.learning_rule import Momentum
+from npgan.mlp import MLP
+from npgan.monitor import Monitor
+from npgan.schedules import PolyakAverage
+from npgan.section7.conditional import (
     Conditional,
     ConditionalDropout,
     ConditionalGenerator,
@@ -14,11 +20,6 @@ from npgan.conditional import (
     ConditionalRectifiedLinear,
     one_hot,
 )
-from npgan.datasets import Dataset
-from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import Momentum, PolyakAverage
-from npgan.mlp import MLP
-from npgan.monitor import Monitor
 from npgan.train import Train
 
 pytestmark = pytest.mark.usefixtures("each_backend")

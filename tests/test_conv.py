@@ -8,18 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from npgan import backend, checkpoint, conv, description
+from npgan import backend, checkpoint, conv
 from npgan.adversarial import AdversaryPair, Generator, simultaneous_step
 from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.checkpoint import description
 from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.costs import NonSaturating
 from npgan.gradient_check import check
+from npgan.kernels.patches import Correlation, MaxPool
+from npgan.kernels.spectra import FourierCorrelation
 from npgan.layers import Dropout, Linear, RectifiedLinear
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import measure
-from npgan.patches import Correlation, MaxPool
-from npgan.spectra import FourierCorrelation
 
 pytestmark = pytest.mark.usefixtures("each_backend", "float64")
 on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what does not depend on it

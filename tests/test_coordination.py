@@ -14,10 +14,11 @@ from npgan import checkpoint, mpi
 from npgan.adversarial import SeparateSteps, SimultaneousSteps, simultaneous_step
 from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.checkpoint import CheckpointError, Saving
-from npgan.coordination import ActivateGenerator, AlternatingEpochs, CoordinatedSteps, Cycler, ShrinkD
-from npgan.costs import Blend, Lazy, NonSaturating, Saturating, Thresholded
+from npgan.costs import NonSaturating, Saturating
 from npgan.datasets import Dataset
 from npgan.learning_rule import Momentum
+from npgan.released.coordination import ActivateGenerator, AlternatingEpochs, CoordinatedSteps, Cycler, ShrinkD
+from npgan.released.costs import Blend, Lazy, Thresholded
 from npgan.train import Train
 
 pytestmark = pytest.mark.usefixtures("each_backend")

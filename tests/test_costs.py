@@ -10,12 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import backend
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.costs import (
-    Blend,
-    CrossEntropy,
-    Lazy,
     NonSaturating,
     Saturating,
-    Thresholded,
     cross_entropy,
     cross_entropy_grad,
     softplus,
@@ -23,6 +19,7 @@ from npgan.costs import (
     squared_error_grad,
 )
 from npgan.layers import sigmoid
+from npgan.released.costs import Blend, CrossEntropy, Lazy, Thresholded
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 

@@ -21,7 +21,7 @@ from numpy.testing import assert_array_equal
 from npgan import backend
 from npgan.backend import RandomStream, to_numpy
 from npgan.datasets import Dataset, digits, fetching, files, matlab, mnist
-from npgan.datasets.files import DataError
+from npgan.files import DataError, replacing
 
 PARTS = "train", "valid", "test"
 
@@ -303,11 +303,11 @@ def test_gzip_bomb_is_harmless(tmp_path):
 
 def test_replacing_is_all_or_nothing(tmp_path):
     path = tmp_path / "x"
-    with pytest.raises(KeyboardInterrupt), files.replacing(path) as stream:
+    with pytest.raises(KeyboardInterrupt), replacing(path) as stream:
         stream.write(b"half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
-    with files.replacing(path) as slow, files.replacing(path) as quick:         # as two processes would
+    with replacing(path) as slow, replacing(path) as quick:         # as two processes would
         slow.write(b"slow")
         quick.write(b"quick")
     assert path.read_bytes() == b"slow" and list(tmp_path.iterdir()) == [path]
@@ -317,7 +317,7 @@ def test_replacing_what_a_link_leads_to(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "x").symlink_to(tmp_path / "disk" / "x")
     for contents in b"first", b"second":
-        with files.replacing(tmp_path / "x") as stream:
+        with replacing(tmp_path / "x") as stream:
             stream.write(contents)
         assert (tmp_path / "x").is_symlink() and (tmp_path / "disk" / "x").read_bytes() == contents
 
@@ -327,7 +327,7 @@ def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
                       (".original-x", 4000), (".mybackup-x", 4000)):                # the last two are the user's
         (tmp_path / name).touch()
         files.os.utime(tmp_path / name, (files.time.time() - age,) * 2)
-    with files.replacing(tmp_path / "x"):
+    with replacing(tmp_path / "x"):
         pass
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".0123abcd-y", ".4567abcd-x", ".mybackup-x", ".original-x", "0123abcd-x", "x"]

@@ -13,7 +13,7 @@ from npgan.datasets import Dataset
 from npgan.diagnosis import diagnose
 from npgan.layers import Linear, RectifiedLinear
 from npgan.mlp import MLP
-from npgan.noise_layers import IntrinsicDropout
+from npgan.released.noise_layers import IntrinsicDropout
 
 pytestmark = pytest.mark.usefixtures("each_backend", "float64")
 

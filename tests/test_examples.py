@@ -18,10 +18,10 @@ from matplotlib.image import imread
 from npgan import backend, checkpoint
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
-from npgan.conditional import ConditionalGenerator, ConditionalRectifiedLinear
 from npgan.datasets import files
 from npgan.layers import Sigmoid
 from npgan.mlp import MLP
+from npgan.section7.conditional import ConditionalGenerator, ConditionalRectifiedLinear
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = Path(__file__).resolve().with_name("stand_in")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from npgan.datasets import fetching, files
-from npgan.datasets.files import DataError
+from npgan.files import DataError
 
 PAGE = np.random.RandomState(2014).bytes(3000) + bytes(3000)
 KNOWN = {"set/page": (len(PAGE), hashlib.md5(PAGE).hexdigest())}

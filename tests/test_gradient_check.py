@@ -13,6 +13,7 @@ from npgan.gradient_check import check
 from npgan.layer import Layer
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
+from npgan.released.costs import Blend
 
 pytestmark = pytest.mark.usefixtures("each_backend", "float64")
 
@@ -252,7 +253,7 @@ def test_takes_a_net_with_dropout_and_names_its_arrays():
     assert all(len(row.index) == np.prod(row.shape) for row in report.rows)
 
 
-@pytest.mark.parametrize("loss", [costs.NonSaturating, costs.Saturating, costs.Blend])
+@pytest.mark.parametrize("loss", [costs.NonSaturating, costs.Saturating, Blend])
 def test_takes_a_generator_loss(loss):
     assert check(loss(), 3 * RandomStream(1).normal((6, 1))).ok
 

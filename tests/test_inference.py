@@ -7,14 +7,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import checkpoint
 from npgan.adversarial import Generator, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy
-from npgan.conditional import ConditionalGenerator
 from npgan.conv import Transpose
 from npgan.costs import squared_error
 from npgan.datasets import Dataset
-from npgan.inference import InferenceBeside, Inferer, inference_step, reconstruction_step
 from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import LearningRule, Momentum
 from npgan.mlp import MLP
+from npgan.section7.conditional import ConditionalGenerator
+from npgan.section7.inference import InferenceBeside, Inferer, inference_step, reconstruction_step
 from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")

@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import ExponentialDecay, LearningRule, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import LearningRule, Momentum
 from npgan.mlp import MLP
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 

@@ -14,7 +14,7 @@ from scipy.io import loadmat, savemat
 from scipy.sparse import eye
 
 from npgan.datasets import files, matlab
-from npgan.datasets.files import DataError
+from npgan.files import DataError
 
 LIMIT = 10**6
 DTYPES = "u1 i1 u2 i2 u4 i4 u8 i8 f4 f8".split()

@@ -9,13 +9,16 @@ from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 from test_examples import ROOT, play, run
 
-from npgan import archive, checkpoint, parzen
+from npgan import checkpoint, parzen
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.checkpoint import archive
 from npgan.datasets import digits, files
+from npgan.files import DataError
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import Momentum, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
+from npgan.schedules import PolyakAverage
 from npgan.train import Train
 
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
@@ -279,7 +282,7 @@ def test_training_curves_name_a_file_that_holds_nonsense(wrong, tmp_path, monkey
     history_of_a_run(tmp_path / "wrong.npz", 1, 10, **wrong)
     header, arrays = archive.read(tmp_path / "wrong.npz")
     archive.write(tmp_path / "wrong.npz", {**header, "run": {"seeds": [[seed, 4]]}}, arrays)
-    with pytest.raises(files.DataError, match="^wrong.npz: expected a whole checkpoint") as told:
+    with pytest.raises(DataError, match="^wrong.npz: expected a whole checkpoint") as told:
         play(monkeypatch, tmp_path, "training_curves.py", "wrong.npz")
     assert str(told.value).isprintable()
 

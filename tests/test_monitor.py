@@ -10,13 +10,14 @@ from numpy.testing import assert_allclose
 from npgan import backend
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream, xp
-from npgan.conditional import ConditionalGenerator
 from npgan.costs import NonSaturating
 from npgan.datasets import Dataset
 from npgan.layers import Linear, Maxout
-from npgan.learning_rule import Momentum, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor, measure, unit_statistics, weight_norms
+from npgan.schedules import PolyakAverage
+from npgan.section7.conditional import ConditionalGenerator
 from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend", "float64")

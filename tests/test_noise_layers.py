@@ -11,7 +11,7 @@ from npgan.gradient_check import check
 from npgan.layers import Dropout, Linear, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
-from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
+from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
 
 pytestmark = pytest.mark.usefixtures("each_backend")
 on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what takes many passes

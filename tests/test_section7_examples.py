@@ -54,7 +54,7 @@ def test_an_E_that_diverges_is_told(tmp_path):
     (tmp_path / "diverging.py").write_text("""if True:
         from types import SimpleNamespace as Some
         from section7 import MLP, Generator, Inferer, Linear, RandomStream, train_inferer
-        from npgan.inference import inference_step
+        from npgan.section7.inference import inference_step
 
         rng = RandomStream(1)
         E = Inferer(MLP([Linear(3, 2, 1., rng)]), Generator(MLP([Linear(2, 3, 1., rng)]), rng=rng))

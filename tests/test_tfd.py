@@ -10,7 +10,7 @@ from scipy.io import savemat
 from npgan import backend
 from npgan.backend import to_numpy
 from npgan.datasets import files, tfd
-from npgan.datasets.files import DataError
+from npgan.files import DataError
 
 N = 40
 CODES = {"unlabeled": [0], "train": [1], "valid": [2], "test": [3], "full_train": [1, 2]}

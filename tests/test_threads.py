@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from npgan.threads import in_parallel, shares
+from npgan.kernels.threads import in_parallel, shares
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 1000])

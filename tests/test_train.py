@@ -14,9 +14,10 @@ from npgan.backend import RandomStream, to_numpy, xp
 from npgan.datasets import Dataset
 from npgan.interruption import TrainingStopped
 from npgan.layers import Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train, TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("each_backend")

@@ -10,14 +10,16 @@ from npgan import backend, checkpoint
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps, algorithm_1
 from npgan.backend import RandomStream, xp
 from npgan.conv import Deconv, MaxoutConv, Transpose
-from npgan.coordination import CoordinatedSteps, ShrinkD
-from npgan.costs import Blend, Lazy, NonSaturating, Saturating, Thresholded
+from npgan.costs import NonSaturating, Saturating
 from npgan.datasets import Dataset
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
-from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
+from npgan.released.coordination import CoordinatedSteps, ShrinkD
+from npgan.released.costs import Blend, Lazy, Thresholded
+from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
 

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
-from npgan import viewer
+from npgan import neighbours, viewer
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.datasets import digits
 
@@ -84,12 +84,12 @@ def test_nearest_is_the_smallest_distance(each_backend):
     samples, X = rng.normal((7, 5)), rng.normal((2500, 5)) + 1000   # far from 0, where the terms cancel
     samples += 1000
     distances = cdist(to_numpy(samples).astype(float), to_numpy(X).astype(float))
-    assert_array_equal(to_numpy(viewer.nearest(samples, X)), distances.argmin(axis=1))
-    assert_array_equal(to_numpy(viewer.nearest(X[995:1005], X)), np.arange(995, 1005))
+    assert_array_equal(to_numpy(neighbours.nearest(samples, X)), distances.argmin(axis=1))
+    assert_array_equal(to_numpy(neighbours.nearest(X[995:1005], X)), np.arange(995, 1005))
 
 
 def test_nearest_takes_the_first_of_equals():
-    assert viewer.nearest(np.ones((1, 2)), np.array([[5., 5.], [2., 1.], [1., 2.]])).tolist() == [1]
+    assert neighbours.nearest(np.ones((1, 2)), np.array([[5., 5.], [2., 1.], [1., 2.]])).tolist() == [1]
 
 
 def test_sheet_is_figure_2(each_backend):

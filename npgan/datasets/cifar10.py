@@ -12,8 +12,8 @@ import numpy as np
 from npgan import backend
 from npgan.backend import xp
 from npgan.datasets import Dataset, fetching, files, part
-from npgan.datasets.files import DataError
 from npgan.datasets.preprocessing import global_contrast_normalize
+from npgan.files import DataError
 
 ARCHIVE = "cifar10/cifar-10-binary.tar"
 FILES = {                                                       # name: bytes and MD5 sum

@@ -5,7 +5,8 @@ import tempfile
 import time
 from urllib import request
 
-from npgan.datasets.files import GROWTH, MARGIN, DataError, cache, missing, read, replacing, unpack
+from npgan.datasets.files import GROWTH, MARGIN, cache, missing, read, unpack
+from npgan.files import DataError, replacing
 
 TIMEOUT = 30                        # seconds without a byte
 DEADLINE = 600                      # seconds for one file from one mirror, and one more for each SLOWEST bytes of it

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 
 from npgan.datasets import files
-from npgan.datasets.files import DataError
+from npgan.files import DataError
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 VARIABLE, COMPRESSED = 14, 15

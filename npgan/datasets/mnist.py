@@ -5,7 +5,7 @@ import numpy as np
 
 from npgan import backend
 from npgan.datasets import Dataset, fetching, files, part
-from npgan.datasets.files import DataError
+from npgan.files import DataError
 
 FILES = {                                                       # name: bytes and MD5 sum, both uncompressed
     "mnist/train-images-idx3-ubyte": (47040016, "6bbc9ace898e44ae57da46a324031adb"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from npgan import backend
 from npgan.datasets import Dataset, files, matlab, part
-from npgan.datasets.files import DataError
+from npgan.files import DataError
 
 NAME = "faces/TFD/TFD_48x48.mat"
 PICTURES, LIMIT = 102236, 2**28                                 # 268 million bytes; the pictures are 236 million

@@ -19,8 +19,8 @@ import measuring
 from npgan import checkpoint
 from npgan.backend import RandomStream
 from npgan.datasets import Dataset, files, mnist
-from npgan.learning_rule import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.monitor import Monitor
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
 

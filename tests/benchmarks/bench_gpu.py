@@ -33,7 +33,8 @@ from npgan.adversarial import AdversaryPair, SeparateSteps, SimultaneousSteps, l
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.costs import cross_entropy_grad
 from npgan.datasets import Dataset
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor
+from npgan.learning_rule import Momentum
+from npgan.schedules import ExponentialDecay, MomentumAdjustor
 from npgan.train import Train
 
 bench_step.NETS.update({"cifar10": (100, 8000, 8000, 3072, 1600, None), "small": (6, 16, 16, 24, 8, 1.9365)})

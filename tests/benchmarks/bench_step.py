@@ -15,9 +15,10 @@ import time
 import measuring
 import numpy as np
 
-from npgan import backend, blas
+from npgan import backend
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream
+from npgan.kernels import blas
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP

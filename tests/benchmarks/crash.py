@@ -39,8 +39,8 @@ DIGITS = str(ROOT / "examples" / "digits.py")
 
 import numpy as np  # noqa: E402
 
-from npgan import archive  # noqa: E402
-from npgan.datasets import files  # noqa: E402
+from npgan import files  # noqa: E402
+from npgan.checkpoint import archive  # noqa: E402
 
 OLD, NEW = "the older checkpoint", "the newer one"
 PARTS = "saves", "disks", "threads", "signals", "kills"

@@ -51,19 +51,22 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from npgan import archive, checkpoint, conditional  # noqa: E402
+from npgan import checkpoint  # noqa: E402
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps  # noqa: E402
 from npgan.backend import RandomStream  # noqa: E402
-from npgan.completion import CompletingGenerator  # noqa: E402
+from npgan.checkpoint import archive  # noqa: E402
+from npgan.checkpoint.description import Saved, build  # noqa: E402
 from npgan.conv import Deconv, MaxoutConv, Transpose  # noqa: E402
 from npgan.datasets import Dataset, cifar10, digits, fetching, files, mnist, tfd  # noqa: E402
-from npgan.datasets.files import DataError  # noqa: E402
-from npgan.description import Saved, build  # noqa: E402
+from npgan.files import DataError  # noqa: E402
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid  # noqa: E402
-from npgan.learning_rule import ExponentialDecay, Momentum, MomentumAdjustor, PolyakAverage  # noqa: E402
+from npgan.learning_rule import Momentum  # noqa: E402
 from npgan.mlp import MLP  # noqa: E402
 from npgan.monitor import Monitor  # noqa: E402
-from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat  # noqa: E402
+from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat  # noqa: E402
+from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage  # noqa: E402
+from npgan.section7 import conditional  # noqa: E402
+from npgan.section7.completion import CompletingGenerator  # noqa: E402
 from npgan.train import Train, TrainingDiverged  # noqa: E402
 
 SECONDS, PATIENCE, MEGABYTES = 5, 60, 200

@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["npgan", "zipfile", "tarfile", "gzip"])
     import damage
 
     from npgan.datasets import files, matlab
-    from npgan.datasets.files import DataError
+    from npgan.files import DataError
 
 
 class Choices:

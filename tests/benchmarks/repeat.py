@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from npgan import archive  # noqa: E402
+from npgan.checkpoint import archive  # noqa: E402
 from npgan.datasets import files  # noqa: E402
 
 DIGITS = "--dataset digits --max_epochs 2"

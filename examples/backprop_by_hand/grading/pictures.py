@@ -3,7 +3,8 @@ import numpy as np
 
 from grading.grader import Mistake, Task
 from grading.tools import Exercise, Passes, built, normal, rows_of
-from npgan import conv, parzen, patches
+from npgan import conv, parzen
+from npgan.kernels import patches
 
 # 10. and 11. Convolution and deconvolution
 

@@ -6,7 +6,8 @@ Noise within G, above the bottommost layer, where the paper's experiments have a
 of p_g, as z is.  Given the noise each is affine in its input s.
 """
 from npgan.backend import check_stream, xp
-from npgan.layer import Layer, numbers_in, positive, positive_ints
+from npgan.checks import numbers_in, positive, positive_ints
+from npgan.layer import Layer
 from npgan.layers import Dropout
 
 

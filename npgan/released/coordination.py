@@ -3,12 +3,13 @@ Who moves, when, and by which pass: the options of the authors' cost, their swit
 
 "Training could be accelerated greatly by devising better methods for coordinating G and D" (Section 7).  The released
 code has tried many, none of them in the five models; here each is an option of `CoordinatedSteps` or an extension of
-`Train`.  The losses that it tried stand in `npgan.costs`, the noise within G in `npgan.noise_layers`.
+`Train`.  The losses that it tried stand in `npgan.costs`, the noise within G in `npgan.released.noise_layers`.
 """
 from npgan.adversarial import discriminator_step, generator_step, on_top
 from npgan.backend import xp
-from npgan.costs import CrossEntropy, NonSaturating, Thresholded
-from npgan.layer import natural, positive_ints
+from npgan.checks import natural, positive_ints
+from npgan.costs import NonSaturating
+from npgan.released.costs import CrossEntropy, Thresholded
 
 
 class CoordinatedSteps:

@@ -13,9 +13,9 @@ from scipy.optimize import minimize
 
 from npgan import backend
 from npgan.backend import RandomStream, check_stream, xp
+from npgan.checks import positive_ints
 from npgan.costs import check_target
 from npgan.datasets import Dataset
-from npgan.layer import positive_ints
 from npgan.layers import Linear
 from npgan.mlp import MLP
 from npgan.train import check_finite
@@ -36,7 +36,7 @@ def softmax_cross_entropy(a, y):
     a : array (m, classes)
         Outputs of a classifier.
     y : array (m, classes)
-        Each row's class, by `npgan.conditional.one_hot`.
+        Each row's class, by `npgan.section7.conditional.one_hot`.
 
     Returns
     -------
@@ -57,7 +57,8 @@ def check_classes(a, y):
     check_target(a, 0)                                          # only whether there are rows; a y may be boolean
     if getattr(y, "shape", None) != a.shape:
         got = f"shape {y.shape}" if hasattr(y, "shape") else f"{y!r:.40}"
-        raise ValueError(f"y must be classes, as npgan.conditional.one_hot makes, of shape {a.shape}, got {got}")
+        raise ValueError(f"y must be classes, as npgan.section7.conditional.one_hot makes, of shape {a.shape}, "
+                         f"got {got}")
 
 
 def thousands(x):
@@ -85,7 +86,7 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
     ----------
     net : MLP
     X, y : array (n, d) and array (n, classes)
-        Rows and their classes, by `npgan.conditional.one_hot`.
+        Rows and their classes, by `npgan.section7.conditional.one_hot`.
     rule : LearningRule
     batch_size, num_epochs : int
     rng : RandomStream
@@ -114,7 +115,7 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
 
 def rows_and_classes(X, y, num_classes=None):
     """The rows `X` and their classes `y`, of which there may have to be `num_classes`, side by side: a `Dataset`."""
-    got = getattr(y, "shape", f"a {type(y).__name__}; npgan.conditional.one_hot makes an array of classes")
+    got = getattr(y, "shape", f"a {type(y).__name__}; npgan.section7.conditional.one_hot makes an array of classes")
     if len(got) != 2 or got != (len(X), num_classes or got[1]):
         wanted = f"a row of {num_classes} numbers" if num_classes else "a row"
         raise ValueError(f"y must have {wanted} for each of the {len(X)} rows of X, got {got}")

@@ -7,8 +7,8 @@ import math
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.conditional import ConditionalGenerator, split
-from npgan.layer import whole_numbers
+from npgan.checks import whole_numbers
+from npgan.section7.conditional import ConditionalGenerator, split
 
 
 def right_half(rng, m, shape):

@@ -6,7 +6,7 @@ minibatch is an array of maps, (row, channel, column, example): the examples run
 each operation goes over long stretches of neighbouring numbers.
 """
 from npgan.backend import xp
-from npgan.layer import numbers_in
+from npgan.checks import numbers_in
 
 
 class Correlation:

@@ -12,7 +12,7 @@ import numpy as np
 from npgan.adversarial import AdversaryPair
 from npgan.backend import RandomStream, xp
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
-from npgan.gradient_report import Report, Row
+from npgan.gradient_check.report import Report, Row
 from npgan.layer import Layer
 from npgan.mlp import MLP
 

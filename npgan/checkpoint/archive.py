@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from npgan import __version__
-from npgan.datasets.files import DataError, replacing, size_of
+from npgan.files import DataError, replacing, size_of
 
 VERSION = 2                                             # 1 had the pieces of a maxout unit side by side
 DIRECTORY, ENTRIES = 2**20, 2000                        # bytes of an archive's list of entries, and entries, at most

@@ -10,11 +10,12 @@ Layers that see c take it as the last `ncond` of their inputs; the first of G an
 """
 import numpy as np
 
-from npgan import backend, blas
+from npgan import backend
 from npgan.adversarial import Generator
 from npgan.backend import xp
+from npgan.checks import positive_ints
 from npgan.initialisation import initial_weights
-from npgan.layer import positive_ints
+from npgan.kernels import blas
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear
 
 

@@ -3,7 +3,7 @@ import numpy as np
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.patches import Correlation
+from npgan.kernels.patches import Correlation
 
 LONGEST = 256                       # places on a circle whose matrices are small beside the maps
 

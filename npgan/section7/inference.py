@@ -10,8 +10,8 @@ Data are near to samples, not among them.  So that E is right there too, it may 
 """
 from npgan.adversarial import Generator
 from npgan.backend import aside, check_stream
+from npgan.checks import positive_ints
 from npgan.costs import squared_error_grad
-from npgan.layer import positive_ints
 from npgan.mlp import MLP
 
 

@@ -14,12 +14,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from npgan.archive import number_in
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.blas import openblas
+from npgan.checkpoint.archive import number_in
+from npgan.checkpoint.description import describe, settings
 from npgan.datasets import Dataset
-from npgan.description import describe, settings
+from npgan.kernels.blas import openblas
 from npgan.learning_rule import LearningRule
+from npgan.train import is_ours, stateful, stateful_extensions
 
 LATER = "rule_G", "rule_D", "described", "relations"    # of a run's description, which npgan's first files lack
 SERVED = "rules", "net", "average"                      # attributes by which an extension holds other parts of a run
@@ -31,19 +32,6 @@ SUMS = WeakKeyDictionary()                              # of the data sets
 def streams(train):
     """The random streams of a run, each once."""
     return list(dict.fromkeys([train.rng, *train.step.pair.streams]))
-
-
-def stateful(train):
-    """What has `state_names`, by the name that a checkpoint gives it."""
-    step = train.step
-    parts = {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
-             **{f"extensions[{i}]": extension for i, extension in enumerate(stateful_extensions(train))}}
-    return {name: part for name, part in parts.items() if hasattr(part, "state_names")}
-
-
-def stateful_extensions(train):
-    """The extensions among them, in their order."""
-    return [extension for extension in train.extensions if hasattr(extension, "state_names")]
 
 
 def describe_run(train):
@@ -113,11 +101,6 @@ def arithmetic():
     return {"backend": xp.module.__name__, "NumPy": np.__version__, "kernels": kernels and kernels().decode(),
             "threads": threads and threads(), "cores": os.cpu_count(),
             "ranks": sys.modules["mpi4py.MPI"].COMM_WORLD.size if "mpi4py.MPI" in sys.modules else 1}
-
-
-def is_ours(part):
-    """Whether npgan knows what the state of a `part` can be, and not its user alone."""
-    return type(part).__module__.startswith("npgan.")
 
 
 def check_states(train):

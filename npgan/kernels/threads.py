@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from npgan.backend import xp
-from npgan.blas import openblas
+from npgan.kernels.blas import openblas
 
 
 def shares(n):

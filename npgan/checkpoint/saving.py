@@ -1,10 +1,11 @@
 """
 Saving a run so that it goes on bit for bit, and a trained generator so that it draws samples.
 
-A checkpoint is a file of `npgan.archive`.  Its header has ``run``, what the script says (layers with their constructor
-arguments, noise prior, data set and its checksum, batch size, seeds, learning rules, settings), ``arithmetic``, what
-rounds its sums, and ``streams`` and ``state``, how far streams, schedules and counts have come.  Its arrays are
-``theta_g``, ``theta_d`` and those of the state, such as ``rule_G.velocity``.  The state is what each part of the run
+A checkpoint is a file of `npgan.checkpoint.archive`.  Its header has ``run``, what the script says (layers with their
+constructor arguments, noise prior, data set and its checksum, batch size, seeds, learning rules, settings),
+``arithmetic``, what rounds its sums, and ``streams`` and ``state``, how far streams, schedules and counts have come.
+Its arrays are ``theta_g``, ``theta_d`` and those of the state, such as ``rule_G.velocity``.  The state is what each
+part of the run
 (the `Train`, its step, a rule, an extension) lists in its `state_names`: attributes that are numbers, strings, None,
 lists and dicts of those, or arrays.
 """
@@ -18,23 +19,14 @@ import numpy as np
 
 from npgan import backend
 from npgan.adversarial import AdversaryPair
-from npgan.archive import CheckpointError, blaming, read, write
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.datasets.files import printable, size_of
-from npgan.description import Saved, build, build_generator, describe, difference
-from npgan.layer import positive_ints
-from npgan.learning_rule import PolyakAverage
-from npgan.run_state import (
-    LATER,
-    arithmetic,
-    check_states,
-    describe_run,
-    fitting,
-    stateful,
-    stateful_extensions,
-    states_among,
-    streams,
-)
+from npgan.checkpoint.archive import CheckpointError, blaming, read, write
+from npgan.checkpoint.description import Saved, build, build_generator, describe, difference
+from npgan.checkpoint.run_state import LATER, arithmetic, check_states, describe_run, fitting, states_among, streams
+from npgan.checks import positive_ints
+from npgan.files import printable, size_of
+from npgan.schedules import PolyakAverage
+from npgan.train import stateful, stateful_extensions
 
 DTYPES = "float16", "float32", "float64"
 

@@ -3,15 +3,16 @@ import math
 
 import numpy as np
 
-from npgan import backend, conditional
+from npgan import backend
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
-from npgan.completion import CompletingGenerator
+from npgan.checks import numbers_in
 from npgan.conv import Deconv, MaxoutConv, Transpose
-from npgan.layer import numbers_in
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
-from npgan.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
+from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
+from npgan.section7 import conditional
+from npgan.section7.completion import CompletingGenerator
 
 KINDS = {kind.__name__: kind for kind in (Linear, RectifiedLinear, Sigmoid, Maxout, Dropout,        # of layers
                                           MaxoutConv, Deconv, Transpose, NoiseCat, Clusterize, IntrinsicDropout,
@@ -44,7 +45,8 @@ def build(description, weights, rng, depth=0):
             raise ValueError("nets within nets, more than ten deep")
         return MLP([build(layer, weights, rng, depth + 1) for layer in arguments["layers"]])
     if kind not in KINDS:
-        raise ValueError(f"a layer {kind}, none of {', '.join(KINDS)}; add its class to npgan.description.KINDS")
+        raise ValueError(f"a layer {kind}, none of {', '.join(KINDS)}; add its class to "
+                         "npgan.checkpoint.description.KINDS")
     drawn = ({"irange": 0., "rng": weights} if KINDS[kind].param_names else
              {"rng": rng} if issubclass(KINDS[kind], (Dropout, NoiseCat, Clusterize)) else {})
     layer = KINDS[kind](**arguments, **drawn)
@@ -58,7 +60,7 @@ def build_generator(description, mlp, rng):
     kind = arguments.pop("kind", "Generator")
     if kind not in GENERATORS:
         raise ValueError(f"a generator {kind}, none of {', '.join(GENERATORS)}; add its class to "
-                         "npgan.description.GENERATORS")
+                         "npgan.checkpoint.description.GENERATORS")
     return GENERATORS[kind](**arguments)
 
 

@@ -1,0 +1,15 @@
+"""Checkpoints: save a run so that it can be resumed bit for bit, and a trained generator so that it can be shared."""
+from npgan.checkpoint.archive import CheckpointError
+from npgan.checkpoint.saving import (
+    Checkpoint,
+    MonitorBasedSaveBest,
+    Saving,
+    load,
+    restore,
+    save,
+    save_generator,
+    set_aside,
+)
+
+__all__ = ["Checkpoint", "CheckpointError", "MonitorBasedSaveBest", "Saving", "load", "restore", "save",
+           "save_generator", "set_aside"]

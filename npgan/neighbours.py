@@ -1,0 +1,31 @@
+"""The nearest training examples, as in Figure 2."""
+from npgan.backend import xp
+
+
+def nearest(samples, X):
+    """
+    The training row with the smallest squared Euclidean distance to each sample.
+
+    |x - s|^2 = |x|^2 - 2 x.s + |s|^2, of which the last is the same for every row x.  In float64, since the terms
+    nearly cancel where it matters.
+
+    Parameters
+    ----------
+    samples : array (n, d)
+    X : array (N, d)
+
+    Returns
+    -------
+    backend int array (n,)
+        Rows of X; the first of equal ones.
+    """
+    samples = xp.asarray(samples, dtype="float64")
+    smallest = xp.full(len(samples), xp.inf)
+    rows = xp.zeros(len(samples), dtype="int64")
+    for start in range(0, len(X), 1000):
+        x = xp.asarray(X[start:start + 1000], dtype="float64")
+        distance = xp.sum(x * x, axis=1) - 2 * xp.matmul(samples, x.T)
+        closer = xp.min(distance, axis=1) < smallest
+        rows = xp.where(closer, start + xp.argmin(distance, axis=1), rows)
+        smallest = xp.minimum(smallest, xp.min(distance, axis=1))
+    return rows

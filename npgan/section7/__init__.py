@@ -1,0 +1,1 @@
+"""The extensions that Section 7 of the paper proposes: conditional nets, inference, completion, few labels."""
