@@ -13,7 +13,7 @@ What flows where, in both kinds of update:
 from numbers import Integral
 
 from npgan.backend import check_stream, xp
-from npgan.checks import positive_ints
+from npgan.checks import check_positive_ints
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
 from npgan.layers import Linear, sigmoid
 from npgan.mlp import MLP
@@ -100,7 +100,7 @@ class Generator:
 
     def noise(self, m):
         """`m` noise samples from p_g(z), an array (m, nz)."""
-        positive_ints(m=m)
+        check_positive_ints(m=m)
         return PRIORS[self.prior](self.rng, (m, self.nz))
 
     def pose(self, x):
@@ -121,7 +121,7 @@ class Generator:
 
     def sample(self, m):
         """`m` independent samples, an array (m, dim): a forward pass each, no Markov chain (Section 1)."""
-        positive_ints(m=m)
+        check_positive_ints(m=m)
         return xp.concatenate([self.fprop(self.inputs(min(1000, m - start))) for start in range(0, m, 1000)])
 
     def __repr__(self):
@@ -237,7 +237,7 @@ def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generato
     callback : function of the number of iterations done, optional
         Called after each iteration; a true answer ends the training.
     """
-    positive_ints(num_iterations=num_iterations, k=k, m=m)
+    check_positive_ints(num_iterations=num_iterations, k=k, m=m)
     for player in (pair.generator, pair.discriminator):
         player.enforce_norm_limits()
     for iteration in range(1, num_iterations + 1):
@@ -317,7 +317,7 @@ class SeparateSteps:
 
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_steps=1,
                  generator_loss=NonSaturating()):
-        positive_ints(discriminator_steps=discriminator_steps, generator_steps=generator_steps)
+        check_positive_ints(discriminator_steps=discriminator_steps, generator_steps=generator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
         self.discriminator_steps, self.generator_steps, self.count = discriminator_steps, generator_steps, 0
 

@@ -11,7 +11,7 @@ dense ones as they are; `Transpose` changes the order where data have another, a
 from itertools import permutations
 
 from npgan.backend import blocks, xp
-from npgan.checks import natural, numbers_in, positive_ints, whole_numbers
+from npgan.checks import check_nonnegative_int, check_positive_ints, check_shape, count_numbers
 from npgan.initialisation import initial_bias, initial_weights
 from npgan.kernels.patches import MaxPool
 from npgan.kernels.spectra import choose_correlation
@@ -96,22 +96,22 @@ class MaxoutConv(_Kernels):
     def __init__(self, input_shape, num_channels, num_pieces, kernel_shape, pool_shape, pool_stride, irange=None,
                  rng=None, *, pad=0, kernel_stride=(1, 1), tied_b=False, init_bias=0., max_kernel_norm=None,
                  **initialisation):
-        positive_ints(num_channels=num_channels, num_pieces=num_pieces)
-        self.input_shape = whole_numbers("input_shape", input_shape, "rows", "columns", "channels")
-        self.num_channels, self.num_pieces, self.pad = num_channels, num_pieces, natural("pad", pad)
+        check_positive_ints(num_channels=num_channels, num_pieces=num_pieces)
+        self.input_shape = check_shape("input_shape", input_shape, "rows", "columns", "channels")
+        self.num_channels, self.num_pieces, self.pad = num_channels, num_pieces, check_nonnegative_int("pad", pad)
         self.kernel_shape, self.kernel_stride, self.pool_shape, self.pool_stride = (
-            whole_numbers(name, value, "rows", "columns") for name, value in (
+            check_shape(name, value, "rows", "columns") for name, value in (
                 ("kernel_shape", kernel_shape), ("kernel_stride", kernel_stride),
                 ("pool_shape", pool_shape), ("pool_stride", pool_stride)))
-        self.nvis, n = numbers_in(self.input_shape), num_channels * num_pieces
+        self.nvis, n = count_numbers(self.input_shape), num_channels * num_pieces
         correlation = choose_correlation(self.input_shape, self.kernel_shape, self.kernel_stride, pad, n)
         (rows, columns), axes = correlation.out_shape, correlation.order
-        self.largest = max(correlation.largest, numbers_in((rows, columns, n)))
+        self.largest = max(correlation.largest, count_numbers((rows, columns, n)))
         self.pools = [MaxPool(axes[2], n, num_pieces, num_pieces),
                       MaxPool(axes[1], columns, self.pool_shape[1], self.pool_stride[1]),
                       MaxPool(axes[0], rows, self.pool_shape[0], self.pool_stride[0])]
         self.output_shape = (self.pools[2].windows, self.pools[1].windows, num_channels)
-        self.dim = numbers_in(self.output_shape)
+        self.dim = count_numbers(self.output_shape)
         super().__init__(correlation, n, (rows, columns, n), tied_b, init_bias, max_kernel_norm, irange, rng,
                          initialisation)
 
@@ -202,17 +202,17 @@ class Deconv(_Kernels):
 
     def __init__(self, input_shape, num_channels, kernel_shape, irange=None, rng=None, *, output_stride=(1, 1),
                  pad_out=0, tied_b=False, init_bias=0., max_kernel_norm=None, **initialisation):
-        positive_ints(num_channels=num_channels)
-        self.input_shape = whole_numbers("input_shape", input_shape, "rows", "columns", "channels")
-        self.kernel_shape = whole_numbers("kernel_shape", kernel_shape, "rows", "columns")
-        self.output_stride = whole_numbers("output_stride", output_stride, "rows", "columns")
-        self.num_channels, self.pad_out = num_channels, natural("pad_out", pad_out)
+        check_positive_ints(num_channels=num_channels)
+        self.input_shape = check_shape("input_shape", input_shape, "rows", "columns", "channels")
+        self.kernel_shape = check_shape("kernel_shape", kernel_shape, "rows", "columns")
+        self.output_stride = check_shape("output_stride", output_stride, "rows", "columns")
+        self.num_channels, self.pad_out = num_channels, check_nonnegative_int("pad_out", pad_out)
         sides = [t * (n - 1) + k - 2 * pad_out
                  for n, t, k in zip(self.input_shape, self.output_stride, self.kernel_shape)]
         if min(sides) < 1:
             raise ValueError(f"pad_out {pad_out} cuts off all of the output, {sides[0]} x {sides[1]} would be left")
         self.output_shape = (*sides, num_channels)
-        self.nvis, self.dim = numbers_in(self.input_shape), numbers_in(self.output_shape)
+        self.nvis, self.dim = count_numbers(self.input_shape), count_numbers(self.output_shape)
         n = self.input_shape[2]
         correlation = choose_correlation(self.output_shape, self.kernel_shape, self.output_stride, pad_out, n)
         self.largest = correlation.largest
@@ -271,12 +271,12 @@ class Transpose(Layer):
     argument_names = ("shape", "axes")
 
     def __init__(self, shape, axes):
-        self.shape = whole_numbers("shape", shape, "first axis", "second", "third")
+        self.shape = check_shape("shape", shape, "first axis", "second", "third")
         if tuple(axes) not in permutations(range(3)):
             raise ValueError(f"axes must be 0, 1 and 2 in some order, got {axes}")
         self.axes = tuple(axes)
         self.output_shape = tuple(self.shape[axis] for axis in axes)
-        self.nvis = self.dim = numbers_in(self.shape)
+        self.nvis = self.dim = count_numbers(self.shape)
 
     def fprop(self, state_below):
         self.check_input(state_below)

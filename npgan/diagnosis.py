@@ -10,7 +10,7 @@ import numpy as np
 
 from npgan.adversarial import AdversaryPair
 from npgan.backend import aside, to_numpy, xp
-from npgan.checks import positive_ints
+from npgan.checks import check_positive_ints
 from npgan.costs import NonSaturating
 from npgan.layers import RectifiedLinear
 from npgan.neighbours import nearest
@@ -111,7 +111,7 @@ def diagnose(players, train, fresh, num_samples=1000, seed=2014, generator_loss=
         If a data set's rows are not as wide as samples.
     """
 
-    positive_ints(num_samples=num_samples)
+    check_positive_ints(num_samples=num_samples)
     pair = players if isinstance(players, AdversaryPair) else None
     G = pair.generator if pair else players
     for dataset in (train, fresh):

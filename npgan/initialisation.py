@@ -1,7 +1,7 @@
 """Where weights and biases start."""
 from npgan import backend
 from npgan.backend import check_stream, xp
-from npgan.checks import number, numbers_in, positive_ints
+from npgan.checks import check_finite_number, check_positive_ints, count_numbers
 
 
 def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, sparse_stdev=1.):
@@ -28,11 +28,11 @@ def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, 
                          f"got irange={irange}, istdev={istdev}, sparse_init={sparse_init}")
     check_stream(rng)
     if irange is not None:
-        return rng.uniform(-number("irange", irange), irange, (nvis, dim))
+        return rng.uniform(-check_finite_number("irange", irange), irange, (nvis, dim))
     if istdev is not None:
-        return float(number("istdev", istdev)) * rng.normal((nvis, dim))
-    positive_ints(sparse_init=sparse_init)
-    number("sparse_stdev", sparse_stdev)
+        return float(check_finite_number("istdev", istdev)) * rng.normal((nvis, dim))
+    check_positive_ints(sparse_init=sparse_init)
+    check_finite_number("sparse_stdev", sparse_stdev)
     if sparse_init > nvis:
         raise ValueError(f"sparse_init must be between 1 and nvis = {nvis}, got {sparse_init}")
     rows = xp.stack([xp.asarray(rng.permutation(nvis)[:sparse_init]) for _ in range(dim)], axis=1)
@@ -47,7 +47,7 @@ def initial_bias(init_bias, shape):
     if bias.shape not in ((), shape) or not xp.isfinite(bias).all():
         wrong = "NaN or infinity" if bias.shape in ((), shape) else f"shape {bias.shape}"
         raise ValueError(f"init_bias must be a finite number or finite numbers of shape {shape}, got {wrong}")
-    return xp.zeros(numbers_in(shape), backend.floatX).reshape(shape) + bias
+    return xp.zeros(count_numbers(shape), backend.floatX).reshape(shape) + bias
 
 
 def marginal_bias(X):

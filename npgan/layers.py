@@ -7,7 +7,7 @@ and dA stands for dC/dA, the gradient of a cost C, an array of A's shape.
 import math
 
 from npgan.backend import check_stream, xp
-from npgan.checks import number, positive_ints
+from npgan.checks import check_finite_number, check_positive_ints
 from npgan.initialisation import initial_bias, initial_weights
 from npgan.kernels import blas
 from npgan.layer import Layer
@@ -45,7 +45,7 @@ class Linear(Layer):
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, istdev=None, sparse_init=None, sparse_stdev=1.,
                  init_bias=0., max_col_norm=None):
-        positive_ints(nvis=nvis, dim=dim)
+        check_positive_ints(nvis=nvis, dim=dim)
         if max_col_norm is not None and not max_col_norm > 0:
             raise ValueError(f"max_col_norm must be > 0 or None, got {max_col_norm}")
         self.nvis, self.dim, self.max_col_norm = nvis, dim, max_col_norm
@@ -98,7 +98,7 @@ class RectifiedLinear(Linear):
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, left_slope=0., **initialisation):
         super().__init__(nvis, dim, irange, rng, **initialisation)
-        self.left_slope = number("left_slope", left_slope)
+        self.left_slope = check_finite_number("left_slope", left_slope)
 
     def fprop(self, state_below):
         z = super().fprop(state_below)
@@ -145,7 +145,7 @@ class Maxout(Linear):
     accumulates = True
 
     def __init__(self, nvis, num_units, num_pieces, irange=None, rng=None, **initialisation):
-        positive_ints(num_units=num_units, num_pieces=num_pieces)
+        check_positive_ints(num_units=num_units, num_pieces=num_pieces)
         super().__init__(nvis, num_units * num_pieces, irange, rng, **initialisation)
         self.dim, self.num_units, self.num_pieces = num_units, num_units, num_pieces
 
@@ -185,12 +185,12 @@ class Dropout(Layer):
     argument_names = ("include_prob", "scale")
 
     def __init__(self, include_prob, scale=None, rng=None):
-        if not 1 / 65536 <= number("include_prob", include_prob) <= 1:
+        if not 1 / 65536 <= check_finite_number("include_prob", include_prob) <= 1:
             raise ValueError(f"include_prob must be in [1/65536, 1], got {include_prob}")
         if include_prob < 1:
             check_stream(rng)
         self.include_prob, self.rng = include_prob, rng
-        self.scale = 1 / include_prob if scale is None else number("scale", scale)
+        self.scale = 1 / include_prob if scale is None else check_finite_number("scale", scale)
 
     @property
     def streams(self):

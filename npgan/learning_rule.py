@@ -2,7 +2,7 @@
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.checks import number
+from npgan.checks import check_finite_number
 from npgan.kernels import blas
 
 
@@ -57,9 +57,9 @@ class Momentum(LearningRule):
     state_names = "learning_rate", "momentum", "velocity"
 
     def __init__(self, learning_rate, init_momentum=0.):
-        if not number("learning_rate", learning_rate) > 0:
+        if not check_finite_number("learning_rate", learning_rate) > 0:
             raise ValueError(f"learning_rate must be > 0, got {learning_rate}")
-        if not 0 <= number("init_momentum", init_momentum) < 1:
+        if not 0 <= check_finite_number("init_momentum", init_momentum) < 1:
             raise ValueError(f"init_momentum must be in [0, 1), got {init_momentum}")
         self.learning_rate = self.init_learning_rate = float(learning_rate)
         self.momentum = self.init_momentum = float(init_momentum)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 from npgan import backend, parzen
 from npgan.backend import xp
-from npgan.checks import positive_ints
+from npgan.checks import check_positive_ints
 from npgan.costs import cross_entropy
 from npgan.datasets import check_dataset
 from npgan.layers import sigmoid
@@ -55,7 +55,7 @@ class Monitor:
     free_names = "every",
 
     def __init__(self, datasets, seed=2014, batch_size=100, every=1):
-        positive_ints(batch_size=batch_size, every=every)
+        check_positive_ints(batch_size=batch_size, every=every)
         if not isinstance(datasets, Mapping):
             raise TypeError('datasets must be a dict of Dataset by name, such as {"valid": valid}, '
                             f"got {datasets!r:.80}")
@@ -163,7 +163,7 @@ class LogLikelihood:
     argument_names = "channel", "dataset", "num_samples", "every"
 
     def __init__(self, monitor, channel, dataset, average=None, num_samples=10000, every=1):
-        positive_ints(num_samples=num_samples, every=every)
+        check_positive_ints(num_samples=num_samples, every=every)
         check_dataset("dataset", dataset)
         self.monitor, self.channel, self.dataset, self.average = monitor, channel, dataset, average
         self.num_samples, self.every = num_samples, every

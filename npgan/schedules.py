@@ -3,7 +3,7 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 
 from npgan import backend
-from npgan.checks import number
+from npgan.checks import check_finite_number
 
 
 def rules_with(attribute, rules):
@@ -33,9 +33,9 @@ class ExponentialDecay:
     state_names = "init_lr", "count"
 
     def __init__(self, rules, decay_factor, min_lr=0.):
-        if not number("decay_factor", decay_factor) >= 1:
+        if not check_finite_number("decay_factor", decay_factor) >= 1:
             raise ValueError(f"decay_factor divides the learning rate and must be >= 1, got {decay_factor}")
-        if not number("min_lr", min_lr) >= 0:
+        if not check_finite_number("min_lr", min_lr) >= 0:
             raise ValueError(f"min_lr must be >= 0, got {min_lr}")
         self.rules = rules_with("learning_rate", rules)
         self.decay_factor, self.min_lr = float(decay_factor), float(min_lr)
@@ -67,9 +67,9 @@ class MomentumAdjustor:
     state_names = "init_momentum", "count"
 
     def __init__(self, rules, final_momentum, start, saturate):
-        if not 0 <= number("final_momentum", final_momentum) < 1:
+        if not 0 <= check_finite_number("final_momentum", final_momentum) < 1:
             raise ValueError(f"final_momentum must be in [0, 1), got {final_momentum}")
-        if number("saturate", saturate) < number("start", start):
+        if check_finite_number("saturate", saturate) < check_finite_number("start", start):
             raise ValueError(f"saturate must not come before start, got start {start} and saturate {saturate}")
         self.rules = rules_with("momentum", rules)
         self.final_momentum, self.start, self.saturate = float(final_momentum), start, saturate
@@ -105,7 +105,7 @@ class PolyakAverage:
     state_names = "count", "theta"
 
     def __init__(self, net, decay):
-        if not 0 <= number("decay", decay) < 1:
+        if not 0 <= check_finite_number("decay", decay) < 1:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         if not hasattr(net, "theta"):
             raise TypeError(f"net must have a vector theta, as a Generator or an MLP has, got {net!r}")

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import and_
 
 from npgan.backend import check_stream, xp
-from npgan.checks import natural, positive_ints
+from npgan.checks import check_nonnegative_int, check_positive_ints
 from npgan.datasets import check_dataset
 from npgan.interruption import SIGNALS, TrainingStopped, noted
 from npgan.layers import Sigmoid
@@ -97,7 +97,7 @@ class Train:
     def __init__(self, step, dataset, batch_size, rng, extensions=()):
         check_step(step)
         G = step.pair.generator
-        positive_ints(batch_size=batch_size)
+        check_positive_ints(batch_size=batch_size)
         check_dataset("dataset", dataset)
         if dataset.X.shape[1] != G.data_dim:
             raise ValueError(f"the data have rows of {dataset.X.shape[1]} numbers, G learns rows of {G.data_dim}")
@@ -129,7 +129,7 @@ class Train:
         An OSError, of a full disk say, is told with the last good checkpoint.  After an error of an extension it may be
         called again, and begins by telling the others what they missed.
         """
-        self.max_epochs = natural("max_epochs", max_epochs)
+        self.max_epochs = check_nonnegative_int("max_epochs", max_epochs)
         try:
             with noted(any(hasattr(extension, "on_signal") for extension in self.extensions)) as self.signals:
                 self.play(max_epochs)

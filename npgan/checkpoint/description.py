@@ -6,7 +6,7 @@ import numpy as np
 from npgan import backend
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
-from npgan.checks import numbers_in
+from npgan.checks import count_numbers
 from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
@@ -80,11 +80,12 @@ class Saved(RandomStream):
         """
         Refuse a `layer` with more parameters, biases too, than are left of theta, or after a thousand others.
 
-        And one with which the net has more numbers for one example, between layers or within, than `numbers_in` allows.
+        And one with which the net has more numbers for one example, between layers or within, than
+        `count_numbers` allows.
         """
         self.width = layer.dim or self.width
         self.numbers += max(self.width, getattr(layer, "largest", 0))
-        numbers_in((self.numbers,))
+        count_numbers((self.numbers,))
         self.left, self.layers = self.left - sum(p.size for p in layer.params), self.layers + 1
         if self.left < 0 or self.layers > 1000:
             raise ValueError(f"layers with more parameters than are saved, or more than {self.layers - 1} of them")

@@ -23,7 +23,7 @@ from npgan.backend import RandomStream, to_numpy, xp
 from npgan.checkpoint.archive import CheckpointError, blaming, read, write
 from npgan.checkpoint.description import Saved, build, build_generator, describe, difference
 from npgan.checkpoint.run_state import LATER, arithmetic, check_states, describe_run, fitting, states_among, streams
-from npgan.checks import positive_ints
+from npgan.checks import check_positive_ints
 from npgan.files import printable, size_of
 from npgan.schedules import PolyakAverage
 from npgan.train import stateful, stateful_extensions
@@ -103,7 +103,7 @@ class Saving:
     """
 
     def __init__(self, path, every=1):
-        positive_ints(every=every)
+        check_positive_ints(every=every)
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"path must be the path of a file, got {path!r}")
         self.path, self.every, self.described, self.saved = Path(path), every, None, False

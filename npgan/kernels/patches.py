@@ -6,7 +6,7 @@ minibatch is an array of maps, (row, channel, column, example): the examples run
 each operation goes over long stretches of neighbouring numbers.
 """
 from npgan.backend import xp
-from npgan.checks import numbers_in
+from npgan.checks import count_numbers
 
 
 class Correlation:
@@ -55,7 +55,7 @@ class Correlation:
         self.out_shape = tuple(-(-(n + 2 * pad - k) // t) + 1 for n, k, t in zip(shape, kernel_shape, stride))
         self.padded = tuple(t * (o - 1) + k for o, k, t in zip(self.out_shape, kernel_shape, stride))
         self.patch_size = kernel_shape[0] * kernel_shape[1] * shape[2]
-        self.largest = numbers_in((self.padded[0], kernel_shape[1], shape[2], self.out_shape[1]))    # in all strips
+        self.largest = count_numbers((self.padded[0], kernel_shape[1], shape[2], self.out_shape[1]))    # in all strips
 
     def to_maps(self, state, shape):
         """The rows of a `state`, pictures of a `shape` (rows, columns, channels), as maps; a copy."""

@@ -7,7 +7,7 @@ code has tried many, none of them in the five models; here each is an option of 
 """
 from npgan.adversarial import discriminator_step, generator_step, on_top
 from npgan.backend import xp
-from npgan.checks import natural, positive_ints
+from npgan.checks import check_nonnegative_int, check_positive_ints
 from npgan.costs import NonSaturating
 from npgan.released.costs import CrossEntropy, Thresholded
 
@@ -126,7 +126,7 @@ class AlternatingEpochs:
     state_names = "both", "count"
 
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_loss=NonSaturating()):
-        positive_ints(discriminator_steps=discriminator_steps)
+        check_positive_ints(discriminator_steps=discriminator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
         self.discriminator_steps, self.both, self.count = discriminator_steps, False, 0
 
@@ -166,7 +166,7 @@ class Cycler:
     state_names = "i",
 
     def __init__(self, k):
-        positive_ints(k=k)
+        check_positive_ints(k=k)
         self.k, self.i = k, 0
 
     def on_update(self, train):
@@ -192,7 +192,7 @@ class ActivateGenerator:
     state_names = ()                        # none, but a checkpoint of another run than this is to be told apart
 
     def __init__(self, active_after, value=True):
-        self.active_after, self.value = natural("active_after", active_after), bool(value)
+        self.active_after, self.value = check_nonnegative_int("active_after", active_after), bool(value)
 
     def on_monitor(self, train):
         """Set the switch, if it is time to."""

@@ -2,7 +2,7 @@
 import math
 
 from npgan.backend import xp
-from npgan.checks import number
+from npgan.checks import check_finite_number
 from npgan.costs import NonSaturating, Saturating, check_target, cross_entropy, cross_entropy_grad, softplus
 from npgan.layers import sigmoid
 
@@ -21,7 +21,8 @@ class Blend:
     """
 
     def __init__(self, zurich_coeff=1., minimax_coeff=1.):
-        zeta, mu = float(number("zurich_coeff", zurich_coeff)), float(number("minimax_coeff", minimax_coeff))
+        zeta = float(check_finite_number("zurich_coeff", zurich_coeff))
+        mu = float(check_finite_number("minimax_coeff", minimax_coeff))
         if min(zeta, mu) < 0 or not 0 < zeta + mu < math.inf:
             raise ValueError("zurich_coeff and minimax_coeff must be >= 0 and not both 0, nor their sum infinite, "
                              f"got {zurich_coeff} and {minimax_coeff}")

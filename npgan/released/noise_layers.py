@@ -6,7 +6,7 @@ Noise within G, above the bottommost layer, where the paper's experiments have a
 of p_g, as z is.  Given the noise each is affine in its input s.
 """
 from npgan.backend import check_stream, xp
-from npgan.checks import numbers_in, positive, positive_ints
+from npgan.checks import check_positive_ints, check_positive_number, count_numbers
 from npgan.layer import Layer
 from npgan.layers import Dropout
 
@@ -31,10 +31,10 @@ class NoiseCat(Layer):
     argument_names = ("nvis", "new_dim", "std")
 
     def __init__(self, nvis, new_dim, std=1., rng=None):
-        positive_ints(nvis=nvis, new_dim=new_dim)
-        self.std, self.rng = positive("std", std), rng
+        check_positive_ints(nvis=nvis, new_dim=new_dim)
+        self.std, self.rng = check_positive_number("std", std), rng
         check_stream(rng)
-        self.nvis, self.new_dim, self.dim = nvis, new_dim, numbers_in((nvis + new_dim,))
+        self.nvis, self.new_dim, self.dim = nvis, new_dim, count_numbers((nvis + new_dim,))
 
     @property
     def streams(self):
@@ -69,7 +69,7 @@ class Clusterize(Layer):
     argument_names = ("scale",)
 
     def __init__(self, scale, rng=None):
-        self.scale, self.rng = positive("scale", scale), rng
+        self.scale, self.rng = check_positive_number("scale", scale), rng
         check_stream(rng)
 
     @property

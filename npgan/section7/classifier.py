@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from npgan import backend
 from npgan.backend import RandomStream, check_stream, xp
-from npgan.checks import positive_ints
+from npgan.checks import check_positive_ints
 from npgan.costs import check_target
 from npgan.datasets import Dataset
 from npgan.layers import Linear
@@ -99,7 +99,7 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
     TrainingDiverged
         If after an epoch a parameter is NaN or infinite.
     """
-    positive_ints(batch_size=batch_size, num_epochs=num_epochs)
+    check_positive_ints(batch_size=batch_size, num_epochs=num_epochs)
     check_stream(rng)
     if X.ndim != 2 or X.shape[1] != net.nvis:
         raise ValueError(f"X must be rows of {net.nvis} numbers, as the net takes them, got shape {X.shape}")

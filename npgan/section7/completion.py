@@ -7,7 +7,7 @@ import math
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.checks import whole_numbers
+from npgan.checks import check_shape
 from npgan.section7.conditional import ConditionalGenerator, split
 
 
@@ -89,7 +89,7 @@ class CompletingGenerator(ConditionalGenerator):
     def __init__(self, mlp, shape, masks="quadrants_and_pixels", noise="uniform", rng=None):
         if masks not in MASKS:
             raise ValueError(f"masks must be one of {', '.join(MASKS)}, got {masks!r}")
-        self.shape, self.masks = whole_numbers("shape", shape, "rows", "columns"), masks
+        self.shape, self.masks = check_shape("shape", shape, "rows", "columns"), masks
         super().__init__(mlp, 2 * math.prod(self.shape), noise, rng)
         if mlp.dim != math.prod(self.shape):
             raise ValueError(f"G makes rows of {mlp.dim} numbers, which are no pictures of {shape[0]} x {shape[1]}")

@@ -13,7 +13,7 @@ import numpy as np
 from npgan import backend
 from npgan.adversarial import Generator
 from npgan.backend import xp
-from npgan.checks import positive_ints
+from npgan.checks import check_positive_ints
 from npgan.initialisation import initial_weights
 from npgan.kernels import blas
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear
@@ -73,7 +73,7 @@ class Conditional(Linear):
     accumulates = True
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, ncond, cond_rng=None, **initialisation):
-        positive_ints(ncond=ncond)
+        check_positive_ints(ncond=ncond)
         if not ncond < nvis:
             raise ValueError(f"ncond counts inputs that are a condition, and must be below nvis = {nvis}, got {ncond}")
         super().__init__(nvis - ncond, dim, irange, rng, **initialisation)
@@ -123,7 +123,7 @@ class ConditionalDropout(Dropout):
 
     def __init__(self, include_prob, scale=None, rng=None, *, ncond):
         super().__init__(include_prob, scale, rng)
-        positive_ints(ncond=ncond)
+        check_positive_ints(ncond=ncond)
         self.ncond = ncond
 
     def dropout_fprop(self, state_below):
@@ -156,7 +156,7 @@ class ConditionalGenerator(Generator):
 
     def __init__(self, mlp, ncond, noise="uniform", rng=None):
         super().__init__(mlp, noise, rng)
-        positive_ints(ncond=ncond)
+        check_positive_ints(ncond=ncond)
         if not ncond < mlp.nvis:
             raise ValueError(f"G takes z and c, {mlp.nvis} numbers in all, which {ncond} of c leave no room for z")
         self.ncond = ncond

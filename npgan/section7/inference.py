@@ -10,7 +10,7 @@ Data are near to samples, not among them.  So that E is right there too, it may 
 """
 from npgan.adversarial import Generator
 from npgan.backend import aside, check_stream
-from npgan.checks import positive_ints
+from npgan.checks import check_positive_ints
 from npgan.costs import squared_error_grad
 from npgan.mlp import MLP
 
@@ -87,7 +87,7 @@ def inference_step(inferer, rule, m):
 
     Whether E is still finite it leaves to the caller to ask, every so many steps, by `npgan.train.check_finite`.
     """
-    positive_ints(m=m)
+    check_positive_ints(m=m)
     target = inferer.generator.noise(m)
     for layer in inferer.below:
         target = layer.fprop(target)
