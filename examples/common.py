@@ -86,7 +86,7 @@ atexit.register(flush)
 
 from npgan import backend, checkpoint
 from npgan.adversarial import Generator
-from npgan.datasets import files
+from npgan.datasets import finding
 from npgan.files import DataError
 
 PICTURES = ".png", ".pdf", ".svg"
@@ -173,9 +173,9 @@ def plain_generator(given, rng=None, average=True):
     as in `Checkpoint.generator`.
     """
     name = "mnist_generator.npz"
-    path = files.find(name) if given is None else given
+    path = finding.find(name) if given is None else given
     if path is None:
-        raise files.missing(name, [name], "no such file, nor was a checkpoint named")
+        raise finding.missing(name, [name], "no such file, nor was a checkpoint named")
     saved = checkpoint.load(path)
     print(f"reading {'the generator that comes with npgan, ' if given is None else ''}{path}", flush=True)
     G = saved.generator(average, rng)

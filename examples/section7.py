@@ -12,7 +12,7 @@ from common import RESUME, Progress, go_on, options
 from npgan import checkpoint
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream
-from npgan.datasets import Dataset, digits, files, mnist
+from npgan.datasets import Dataset, digits, finding, mnist
 from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
@@ -64,7 +64,7 @@ def section7_options(description, save_path, **more):
         description, max_epochs=epochs, save_path=save_path,
         dataset={"choices": tuple(DATASETS), "help": "default mnist if its files are found, else the digits of npgan"},
         resume={"action": "store_true", "help": RESUME.format("beside the picture", "--max_epochs among them")}, **more)
-    chosen.dataset = chosen.dataset or ("mnist" if all(map(files.find, mnist.FILES)) else "digits")
+    chosen.dataset = chosen.dataset or ("mnist" if all(map(finding.find, mnist.FILES)) else "digits")
     numbers = NUMBERS[chosen.dataset]
     chosen.max_epochs = chosen.max_epochs or numbers.epochs
     shorter = min(1, chosen.max_epochs / numbers.epochs)

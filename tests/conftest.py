@@ -16,7 +16,7 @@ import strict
 from hypothesis import HealthCheck, settings
 
 from npgan import backend
-from npgan.datasets import files
+from npgan.datasets import finding
 
 STAND_IN = Path(__file__).with_name("stand_in")
 
@@ -78,6 +78,6 @@ def folders(tmp_path, monkeypatch):
     a, b = tmp_path / "a", tmp_path / "b"
     a.mkdir()
     b.mkdir()
-    monkeypatch.setenv("NPGAN_DATA_PATH", f"{a}{files.os.pathsep}{b}")
+    monkeypatch.setenv("NPGAN_DATA_PATH", f"{a}{finding.os.pathsep}{b}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return a, b

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan import backend
 from npgan.backend import to_numpy
-from npgan.datasets import cifar10, fetching, files
+from npgan.datasets import cifar10, fetching, finding
 from npgan.files import DataError
 
 PLANES = np.repeat([[10], [20], [30]], 1024, axis=1)
@@ -111,7 +111,7 @@ def test_fetched_from_the_second_mirror_where_the_first_has_others(official, fol
     monkeypatch.setattr(fetching, "open_url", open_url)
     assert cifar10.load("test").caveat == cifar10.load("train").caveat == ""
     assert asked == [mirror + "cifar-10-binary.tar.gz" for mirror in cifar10.MIRRORS]       # once, for both parts
-    assert [path.name for path in files.cache().rglob("*") if path.is_file()] == ["cifar-10-binary.tar.gz"]
+    assert [path.name for path in finding.cache().rglob("*") if path.is_file()] == ["cifar-10-binary.tar.gz"]
 
 
 def test_without_network_the_archive_is_asked_for(folders, monkeypatch):
@@ -171,7 +171,7 @@ def test_other_parts_and_norms_are_refused(official, folders):
         cifar10.load("test", gcn=0)
 
 
-@pytest.mark.skipif(not all(map(files.find, cifar10.FILES)), reason="CIFAR-10 is not in NPGAN_DATA_PATH")
+@pytest.mark.skipif(not all(map(finding.find, cifar10.FILES)), reason="CIFAR-10 is not in NPGAN_DATA_PATH")
 def test_real_cifar10():
     """The means that are commonly quoted for the test pictures; those of a good copy are near."""
     data = cifar10.load("test", gcn=None)

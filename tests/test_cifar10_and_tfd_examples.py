@@ -10,7 +10,7 @@ from scipy.io import savemat
 from test_examples import ROOT, run
 
 from npgan import checkpoint
-from npgan.datasets import cifar10, files, tfd
+from npgan.datasets import cifar10, finding, tfd
 
 RECORDS = 40                                                    # in each file in CIFAR-10's place
 CONV, DENSE = "cifar10_convolutional", "cifar10_fully_connected"
@@ -154,7 +154,7 @@ def test_bad_files_are_named_in_one_line(do, tmp_path):
     assert "TFD_48x48.mat: expected the code 3 in fold 4, found none" in do("tfd", status=2, folder=tmp_path)
 
 
-@pytest.mark.skipif(files.find(tfd.NAME) is None, reason="neither TFD nor a stand-in is in NPGAN_DATA_PATH")
+@pytest.mark.skipif(finding.find(tfd.NAME) is None, reason="neither TFD nor a stand-in is in NPGAN_DATA_PATH")
 def test_tfd_on_the_real_file_or_the_stand_in(tmp_path):
     done = run("tfd.py", *NARROW, "--repeat", 1, "--pretrain_epochs", 1, "--max_epochs", 1, "--num_samples", 100,
                cwd=tmp_path)

@@ -20,7 +20,7 @@ from numpy.testing import assert_array_equal
 
 from npgan import backend
 from npgan.backend import RandomStream, to_numpy
-from npgan.datasets import Dataset, digits, fetching, files, matlab, mnist
+from npgan.datasets import Dataset, digits, fetching, finding, matlab, mnist
 from npgan.files import DataError, replacing
 
 PARTS = "train", "valid", "test"
@@ -142,7 +142,7 @@ def test_damaged_digits_are_named(folders):
 
 
 def test_missing_digits(folders, monkeypatch):
-    monkeypatch.setattr(files, "find", lambda name: None)
+    monkeypatch.setattr(finding, "find", lambda name: None)
     with pytest.raises(DataError, match="put digits.npy, plain or as .gz, below a folder and name"):
         digits.load("train")
 
@@ -179,7 +179,7 @@ def test_mnist_is_the_papers_split(folders, monkeypatch):
         assert_array_equal(data.y, np.arange(first, first + n) % 10)
 
 
-@pytest.mark.skipif(not all(map(files.find, mnist.FILES)), reason="MNIST is not in NPGAN_DATA_PATH")
+@pytest.mark.skipif(not all(map(finding.find, mnist.FILES)), reason="MNIST is not in NPGAN_DATA_PATH")
 def test_real_mnist():
     train, valid, test = map(mnist.load, PARTS)
     mean = float(5 * train.X.mean(dtype=float) + valid.X.mean(dtype=float)) / 6
@@ -235,14 +235,14 @@ def test_data_error_is_one_line_and_survives_a_process_boundary():
 
 def test_find_goes_through_the_folders_in_order(folders):
     a, b = folders
-    assert files.places()[:2] == [a, b] and files.places()[-1] == files.cache()
-    files.cache().mkdir(parents=True)
-    for path in (files.cache() / "x", b / "x.gz", b / "x", a / "x.gz"):
+    assert finding.places()[:2] == [a, b] and finding.places()[-1] == finding.cache()
+    finding.cache().mkdir(parents=True)
+    for path in (finding.cache() / "x", b / "x.gz", b / "x", a / "x.gz"):
         path.touch()
-        assert files.find("x") == path
+        assert finding.find("x") == path
     (a / "x").mkdir()                                               # a folder is no file
-    assert files.find("x") == a / "x.gz"
-    assert files.find("y") is None
+    assert finding.find("x") == a / "x.gz"
+    assert finding.find("y") is None
 
 
 @pytest.mark.parametrize("damage", [
@@ -254,18 +254,18 @@ def test_read_refuses_a_damaged_gz(damage, tmp_path):
     whole = bytes(range(256))
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(whole))
-    assert files.read(path, 256, hashlib.md5(whole).hexdigest()) == whole
+    assert finding.read(path, 256, hashlib.md5(whole).hexdigest()) == whole
     path.write_bytes(damage(gzip.compress(whole)))
     with pytest.raises(DataError):
-        files.read(path, 256, hashlib.md5(whole).hexdigest())
+        finding.read(path, 256, hashlib.md5(whole).hexdigest())
 
 
 @pytest.mark.parametrize("name", ["none", "none.gz", ".", "pipe", "pipe.gz"])
 def test_read_refuses_what_is_no_file(name, tmp_path):
     if "pipe" in name:                                              # which, opened, would wait for someone who writes
         getattr(os, "mkfifo", pytest.skip)(str(tmp_path / name))
-    for read in files.read, files.unpack, matlab.read, mnist.read_idx:
-        more = {files.read: (10,), files.unpack: ({"a": (10, None)},), matlab.read: (["a"], 10)}.get(read, ())
+    for read in finding.read, finding.unpack, matlab.read, mnist.read_idx:
+        more = {finding.read: (10,), finding.unpack: ({"a": (10, None)},), matlab.read: (["a"], 10)}.get(read, ())
         with pytest.raises(DataError, match="unreadable"):
             read(tmp_path / name, *more)
 
@@ -273,29 +273,29 @@ def test_read_refuses_what_is_no_file(name, tmp_path):
 def test_a_gz_of_several_members_with_zeros_between_is_read(tmp_path):
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"first") + bytes(70_000) + gzip.compress(b"") + gzip.compress(b"second") + bytes(9))
-    assert files.read(path, 50_000) == b"firstsecond" == gzip.decompress(path.read_bytes())
+    assert finding.read(path, 50_000) == b"firstsecond" == gzip.decompress(path.read_bytes())
 
 
 def test_a_gz_that_holds_next_to_nothing_is_refused_by_its_size_or_the_time_it_takes(tmp_path, monkeypatch):
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"") * 5000)
     with pytest.raises(DataError, match="at most 1000 bytes, found more"):
-        files.read(path, 1000)
-    assert files.read(path, 10**6) == b""
+        finding.read(path, 1000)
+    assert finding.read(path, 10**6) == b""
     asked = []
-    monkeypatch.setattr(files.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)      # .01 s a member
+    monkeypatch.setattr(finding.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)    # .01 s a member
     with pytest.raises(DataError, match="found unreadable data .takes more than 0.5 s to decompress; if it is right"):
-        files.read(path, 10**6)
+        finding.read(path, 10**6)
     assert len(asked) < 70
 
 
 def test_gzip_bomb_is_harmless(tmp_path):
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(bytes(10_000_000)))
-    assert path.stat().st_size < files.GROWTH                       # which is not refused for that
+    assert path.stat().st_size < finding.GROWTH                     # which is not refused for that
     tracemalloc.start()
     with pytest.raises(DataError, match="at most 1000 bytes, found more"):
-        files.read(path, 1000)
+        finding.read(path, 1000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
@@ -326,7 +326,7 @@ def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path):
     for name, age in ((".0123abcd-x", 4000), (".4567abcd-x", 3000), (".0123abcd-y", 4000), ("0123abcd-x", 4000),
                       (".original-x", 4000), (".mybackup-x", 4000)):                # the last two are the user's
         (tmp_path / name).touch()
-        files.os.utime(tmp_path / name, (files.time.time() - age,) * 2)
+        finding.os.utime(tmp_path / name, (finding.time.time() - age,) * 2)
     with replacing(tmp_path / "x"):
         pass
     left = sorted(path.name for path in tmp_path.iterdir())
@@ -374,7 +374,7 @@ def archive(tmp_path):
 @pytest.mark.parametrize("options", [{}, {"format": tarfile.GNU_FORMAT}, {"format": tarfile.USTAR_FORMAT}])
 def test_unpack_gives_the_known_files_only(options, archive):
     path = archive(tar([special("pages", tarfile.DIRTYPE), ("pages/readme", b"x"), *WHOLE[::-1]], **options))
-    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    assert finding.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
 
 
 def test_hostile_names_and_links_lead_nowhere(archive, tmp_path):
@@ -386,9 +386,9 @@ def test_hostile_names_and_links_lead_nowhere(archive, tmp_path):
                special("pages", tarfile.SYMTYPE, "/")]
     path = archive(tar(hostile))
     with pytest.raises(DataError, match="found no such file in the archive"):
-        files.unpack(path, KNOWN_ARCHIVE)
+        finding.unpack(path, KNOWN_ARCHIVE)
     path = archive(tar([*hostile, *WHOLE, *hostile]))
-    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    assert finding.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
     assert contents(tmp_path) == [outside, path] and outside.read_text() == "secret"
 
 
@@ -418,12 +418,12 @@ def in_a_circle():
 def test_unpack_refuses(data, found, archive):
     path = archive(data)
     with pytest.raises(DataError, match=found):
-        files.unpack(path, KNOWN_ARCHIVE)
+        finding.unpack(path, KNOWN_ARCHIVE)
 
 
 def test_unpack_takes_other_sums_where_none_is_given(archive):
     path = archive(tar([("pages/one", b"1")]))
-    assert files.unpack(path, {"set/pages/one": (5, None)}) == {"set/pages/one": b"1"}
+    assert finding.unpack(path, {"set/pages/one": (5, None)}) == {"set/pages/one": b"1"}
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
@@ -433,15 +433,15 @@ def test_what_members_say_of_the_next_is_not_parsed(kind, archive, monkeypatch):
     lines.size = 600_000
     data = lines.tobuf() + b"6 a=b\n" * 100_000 + bytes(-lines.size % 512) + tar(WHOLE)
     monkeypatch.delattr(tarfile, "open")
-    assert files.unpack(archive(data), KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    assert finding.unpack(archive(data), KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
 
 
 def test_a_long_name_does_not_end_like_a_wanted_one_by_chance(archive):
     folder = "x" * 120
     path = archive(tar([(f"{folder}/pages/one", b"other"), *WHOLE, (f"{folder}/pages/one", b"other")],
                        format=tarfile.USTAR_FORMAT))
-    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
-    assert [name for name, _ in files.members(gzip.decompress(path.read_bytes()))] == [
+    assert finding.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    assert [name for name, _ in finding.members(gzip.decompress(path.read_bytes()))] == [
         f"{folder}/pages/one", "pages/one", "pages/two", f"{folder}/pages/one"]
 
 
@@ -495,8 +495,8 @@ def test_fetch_goes_on_to_the_next_mirror(bad, folders, monkeypatch):
     monkeypatch.setattr(fetching, "open_url", open_url)
     path = fetching.fetch("set/page", KNOWN, MIRRORS)
     assert asked == [mirror + "page.gz" for mirror in MIRRORS]
-    assert path == files.find("set/page") and contents(files.cache()) == [path]
-    assert files.read(path, *KNOWN["set/page"]) == PAGE
+    assert path == finding.find("set/page") and contents(finding.cache()) == [path]
+    assert finding.read(path, *KNOWN["set/page"]) == PAGE
 
 
 @pytest.mark.parametrize("bad, reason", [
@@ -512,8 +512,8 @@ def test_fetch_says_why_and_what_to_put_where(bad, reason, folders, monkeypatch)
     assert message.count(reason) == 2 and "\n" not in message
     assert message.endswith("; put set/page, set/other, plain or as .gz, below a folder and name that folder "
                             "in NPGAN_DATA_PATH")
-    assert all(str(place) in message for place in files.places())
-    assert not contents(files.cache())
+    assert all(str(place) in message for place in finding.places())
+    assert not contents(finding.cache())
 
 
 def test_fetch_brings_a_whole_archive_or_none(folders, monkeypatch):
@@ -521,16 +521,16 @@ def test_fetch_brings_a_whole_archive_or_none(folders, monkeypatch):
     monkeypatch.setattr(fetching, "open_url", lambda url, seconds: io.BytesIO(gzip.compress(
         served[url[:-len("x.tar.gz")]])))
     path = fetching.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS)
-    assert path == files.find("set/x.tar") and contents(files.cache()) == [path]
-    assert files.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
+    assert path == finding.find("set/x.tar") and contents(finding.cache()) == [path]
+    assert finding.unpack(path, KNOWN_ARCHIVE) == {"set/pages/one": b"first", "set/pages/two": b"second"}
     path.unlink()
     with pytest.raises(DataError, match="gave 6 bytes with .*; put set/x.tar, plain or as .gz, below") as error:
         fetching.fetch("set/x.tar", KNOWN_ARCHIVE, MIRRORS[:1])
-    assert error.value.path == folders[0] / "set/x.tar" and not contents(files.cache())
+    assert error.value.path == folders[0] / "set/x.tar" and not contents(finding.cache())
 
 
 def test_fetch_without_a_cache_to_write_to(folders, monkeypatch):
-    files.cache().parent.touch()                                    # a file where the folder should be
+    finding.cache().parent.touch()                                  # a file where the folder should be
     monkeypatch.setattr(fetching, "open_url", lambda url, seconds: io.BytesIO(gzip.compress(PAGE)))
     with pytest.raises(DataError, match="Not a directory"):
         fetching.fetch("set/page", KNOWN, MIRRORS)

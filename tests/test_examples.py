@@ -18,7 +18,7 @@ from matplotlib.image import imread
 from npgan import backend, checkpoint
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
-from npgan.datasets import files
+from npgan.datasets import finding
 from npgan.layers import Sigmoid
 from npgan.mlp import MLP
 from npgan.section7.conditional import ConditionalGenerator, ConditionalRectifiedLinear
@@ -155,7 +155,7 @@ def test_only_a_generator_that_takes_z_alone_is_plain(common, tmp_path, capsys):
     assert G.mlp.dim == 6 and saved.path == "plain.npz" and capsys.readouterr().out == "reading plain.npz\n"
     with pytest.raises(ValueError, match="^c.npz: expected a generator that takes z alone, found a Conditional"):
         common.plain_generator("c.npz")
-    if files.find("mnist_generator.npz"):
+    if finding.find("mnist_generator.npz"):
         common.plain_generator(None)
         assert "reading the generator that comes with npgan, " in capsys.readouterr().out
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npgan.datasets import fetching, files
+from npgan.datasets import fetching, finding
 from npgan.files import DataError
 
 PAGE = np.random.RandomState(2014).bytes(3000) + bytes(3000)
@@ -224,22 +224,22 @@ def test_what_a_mirror_does_wrong_is_told_and_the_next_one_asked(way, server, mo
     start = time.monotonic()
     with pytest.raises(DataError, match=f"{server.url}{way}/.*({BAD[way]})") as told:
         fetching.fetch("set/page", KNOWN, [f"{server.url}{way}/"])
-    assert "\n" not in str(told.value) and not left(files.cache())
+    assert "\n" not in str(told.value) and not left(finding.cache())
     if "drips" in way:
         assert time.monotonic() - start < 10                        # the drops would last for 15 s
     path = fetching.fetch("set/page", KNOWN, [f"{server.url}{way}/", f"{server.url}good/"])
-    assert left(files.cache()) == [path] and files.read(path, *KNOWN["set/page"]) == PAGE
+    assert left(finding.cache()) == [path] and finding.read(path, *KNOWN["set/page"]) == PAGE
     assert server.asked[-1] == "/good/page.gz" and time.monotonic() - start < 15
 
 
 def test_a_mirror_that_moved_is_followed(server):
     path = fetching.fetch("set/page", KNOWN, [f"{server.url}moved/"])
-    assert files.read(path, *KNOWN["set/page"]) == PAGE and server.asked == ["/moved/page.gz", "/good/page.gz"]
+    assert finding.read(path, *KNOWN["set/page"]) == PAGE and server.asked == ["/moved/page.gz", "/good/page.gz"]
 
 
 def test_what_comes_with_a_redirection_is_not_read(server):
     path = fetching.fetch("set/page", KNOWN, [f"{server.url}moved_endlessly/"])
-    assert files.read(path, *KNOWN["set/page"]) == PAGE
+    assert finding.read(path, *KNOWN["set/page"]) == PAGE
 
 
 def test_all_mirrors_are_asked_once_in_their_order_and_each_is_told(server):
@@ -283,11 +283,11 @@ def test_processes_that_fetch_at_once_do_no_harm(server):
     time.sleep(.2)
     processes[2].send_signal(signal.SIGKILL)
     told = [process.communicate(timeout=60)[0].strip() for process in processes]
-    path = files.find("set/page")
-    assert told == [str(path), str(path), ""] and files.read(path, *KNOWN["set/page"]) == PAGE
-    assert len(left(files.cache())) <= 2                            # and what the killed one had begun
-    for file in left(files.cache()):
+    path = finding.find("set/page")
+    assert told == [str(path), str(path), ""] and finding.read(path, *KNOWN["set/page"]) == PAGE
+    assert len(left(finding.cache())) <= 2                          # and what the killed one had begun
+    for file in left(finding.cache()):
         if file != path:
             os.utime(file, (0, 0))
     fetching.fetch("set/page", KNOWN, [f"{server.url}good/"])
-    assert left(files.cache()) == [path]
+    assert left(finding.cache()) == [path]

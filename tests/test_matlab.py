@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from scipy.io import loadmat, savemat
 from scipy.sparse import eye
 
-from npgan.datasets import files, matlab
+from npgan.datasets import finding, matlab
 from npgan.files import DataError
 
 LIMIT = 10**6
@@ -185,7 +185,7 @@ def test_many_variables_take_no_more_than_one(data, found, path):
 def test_deflated_variables_together_take_no_more_time_than_one(path, monkeypatch):
     path.write_bytes(header() + deflated(variable(name=b"other")) * 900)
     asked = []
-    monkeypatch.setattr(files.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)      # .01 s a variable
+    monkeypatch.setattr(finding.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)    # .01 s a variable
     with pytest.raises(DataError, match="takes more than 0.5 s to decompress"):
         matlab.read(path, ["images"], LIMIT)
     assert len(asked) < 70
@@ -198,7 +198,7 @@ def test_one_clock_runs_for_a_gz_and_for_what_is_deflated_within(times, refused,
     path = path.with_name("x.mat.gz")
     path.write_bytes(gzip.compress(data) + gzip.compress(b"") * (times - 1))
     asked = []
-    monkeypatch.setattr(files.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)
+    monkeypatch.setattr(finding.time, "thread_time", lambda: asked.append(1) or len(asked) / 100)
     if refused:
         with pytest.raises(DataError, match="takes more than 0.5 s to decompress"):
             matlab.read(path, ["images"], LIMIT)

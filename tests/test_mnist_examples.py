@@ -13,7 +13,7 @@ from npgan import checkpoint, parzen
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.checkpoint import archive
-from npgan.datasets import digits, files
+from npgan.datasets import digits, finding
 from npgan.files import DataError
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
@@ -22,7 +22,7 @@ from npgan.schedules import PolyakAverage
 from npgan.train import Train
 
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
-HAS_MNIST = bool(files.find("mnist/train-images-idx3-ubyte"))
+HAS_MNIST = bool(finding.find("mnist/train-images-idx3-ubyte"))
 
 
 def save_generator(path, dim):

@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 
 from npgan import backend, parzen
 from npgan.backend import RandomStream, asarray, to_numpy, xp
-from npgan.datasets import files, mnist
+from npgan.datasets import finding, mnist
 from npgan.parzen import (
     Result,
     SamplesOutOfRange,
@@ -256,7 +256,7 @@ def test_centre_without_rows_stays():
 
 
 @on_numpy
-@pytest.mark.skipif(not all(map(files.find, mnist.FILES)), reason="no folder of NPGAN_DATA_PATH holds MNIST")
+@pytest.mark.skipif(not all(map(finding.find, mnist.FILES)), reason="no folder of NPGAN_DATA_PATH holds MNIST")
 def test_mnists_training_rows():
     """Theis et al. (2016), Table 1, give 243 nats for 10,000 samples of the true distribution."""
     log_p = log_likelihood(mnist.load("test").X[::5], mnist.load("train").X[:10000], .1668)

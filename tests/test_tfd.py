@@ -9,7 +9,7 @@ from scipy.io import savemat
 
 from npgan import backend
 from npgan.backend import to_numpy
-from npgan.datasets import files, tfd
+from npgan.datasets import finding, tfd
 from npgan.files import DataError
 
 N = 40
@@ -162,7 +162,7 @@ def test_another_fold_or_part_is_refused(fold, path):
         tfd.load("labelled")
 
 
-@pytest.mark.skipif(files.find(tfd.NAME) is None, reason="neither TFD nor a stand-in is in NPGAN_DATA_PATH")
+@pytest.mark.skipif(finding.find(tfd.NAME) is None, reason="neither TFD nor a stand-in is in NPGAN_DATA_PATH")
 def test_real_file_or_stand_in():
     unlabeled = tfd.load("unlabeled")
     stand_in = len(unlabeled) == 300                        # of the 800 pictures of 40 people, in place of 102,236

@@ -11,7 +11,7 @@ import numpy as np
 
 from npgan import backend
 from npgan.backend import xp
-from npgan.datasets import Dataset, fetching, files, part
+from npgan.datasets import Dataset, fetching, finding, part
 from npgan.datasets.preprocessing import global_contrast_normalize
 from npgan.files import DataError
 
@@ -58,7 +58,7 @@ def load(which, gcn=55.):
     names = list(FILES)[part(which, PARTS)]
     official, pixels, classes = True, [], []
     for name, (path, data) in _read(names).items():
-        official &= files.checksum(data) == FILES[name][1]
+        official &= finding.checksum(data) == FILES[name][1]
         records = _parse(path, data, FILES[name][0])
         X = backend.asarray(records[:, 1:])
         pixels.append(X / 255 if gcn is None else global_contrast_normalize(X, gcn))
@@ -69,19 +69,19 @@ def load(which, gcn=55.):
 
 def _read(names):
     """Path and bytes of each of these files: from where all lie unpacked, or else from the archive."""
-    paths = {name: files.find(name) for name in FILES}
+    paths = {name: finding.find(name) for name in FILES}
     absent = [name for name in FILES if paths[name] is None]
     if not absent:
-        return {name: (paths[name], files.read(paths[name], FILES[name][0])) for name in names}
+        return {name: (paths[name], finding.read(paths[name], FILES[name][0])) for name in names}
     if len(absent) < len(FILES):                                # two sources may differ in their order
-        raise files.missing(absent[0], FILES, "no such file beside the others")
-    archive = files.find(ARCHIVE)
-    pickled = next(filter(None, map(files.find, PICKLED)), None)
+        raise finding.missing(absent[0], FILES, "no such file beside the others")
+    archive = finding.find(ARCHIVE)
+    pickled = next(filter(None, map(finding.find, PICKLED)), None)
     if archive is None and pickled is not None:
         raise DataError(pickled, "CIFAR-10's binary version", "the Python version, whose pickles may run any program",
                         f"put {ARCHIVE}.gz below the same folder, from {MIRRORS[-1]}{Path(ARCHIVE).name}.gz")
     archive = archive or fetching.fetch(ARCHIVE, FILES, MIRRORS)
-    unpacked = files.unpack(archive, {name: (size, None) for name, (size, _) in FILES.items()})
+    unpacked = finding.unpack(archive, {name: (size, None) for name, (size, _) in FILES.items()})
     return {name: (archive / Path(name).name, unpacked[name]) for name in names}
 
 

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 
-from npgan.datasets import Dataset, files, part
+from npgan.datasets import Dataset, finding, part
 
 NAME, SIZE, MD5 = "digits.npy", 116933, "ecfeb983fe2ed0f49af0b3be6d73c622"
 PARTS = {"train": slice(0, 1197), "valid": slice(1197, 1497), "test": slice(1497, 1797)}
@@ -35,8 +35,8 @@ def load(which):
         If the file is missing or damaged.
     """
     rows = part(which, PARTS)
-    path = files.find(NAME)
+    path = finding.find(NAME)
     if path is None:
-        raise files.missing(NAME, [NAME])
-    array = np.load(BytesIO(files.read(path, SIZE, MD5)), allow_pickle=False)[rows]
+        raise finding.missing(NAME, [NAME])
+    array = np.load(BytesIO(finding.read(path, SIZE, MD5)), allow_pickle=False)[rows]
     return Dataset(array[:, :64] / 16, array[:, 64], shape=(8, 8), name=f"digits {which}")

@@ -5,7 +5,7 @@ import tempfile
 import time
 from urllib import request
 
-from npgan.datasets.files import GROWTH, MARGIN, cache, missing, read, unpack
+from npgan.datasets.finding import GROWTH, MARGIN, cache, missing, read, unpack
 from npgan.files import DataError, replacing
 
 TIMEOUT = 30                        # seconds without a byte

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from npgan.datasets import files
+from npgan.datasets import finding
 from npgan.files import DataError
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -40,8 +40,8 @@ def read(path, names, limit):
         If the file is of another kind or version, too long, or damaged, or if under one of the names there is nothing,
         or something other than an array of real numbers.
     """
-    clock = files.Clock(limit)
-    data = memoryview(files.read(path, limit, clock=clock))
+    clock = finding.Clock(limit)
+    data = memoryview(finding.read(path, limit, clock=clock))
     order = {b"\0\1IM": "<", b"\1\0MI": ">"}.get(bytes(data[124:128]))
     if order is None:
         raise DataError(path, "a MATLAB file of version 5 to 7, with IM or MI at the end of its header",
@@ -53,7 +53,8 @@ def read(path, names, limit):
                 raise ValueError(f"more than {MOST} variables, or {limit} bytes")
             if kind == COMPRESSED:
                 inflated = BytesIO()
-                files.inflate((contents[at:at + 2**16] for at in range(0, len(contents), 2**16)), inflated, left, clock)
+                pieces = (contents[at:at + 2**16] for at in range(0, len(contents), 2**16))
+                finding.inflate(pieces, inflated, left, clock)
                 left -= inflated.tell()
                 kind, contents = next(_elements(memoryview(inflated.getvalue()), order), (None, b""))
             if kind == VARIABLE:
@@ -61,11 +62,11 @@ def read(path, names, limit):
                 if name in names:
                     found[name] = array
     except (ValueError, KeyError, EOFError, TimeoutError, struct.error, zlib.error) as error:
-        raise DataError(path, "a whole MATLAB file", f"unreadable data ({error})", files.REMEDY) from error
+        raise DataError(path, "a whole MATLAB file", f"unreadable data ({error})", finding.REMEDY) from error
     for name in names:
         if found.get(name) is None:
             raise DataError(path, f"real numbers as the variable {name}",
-                            "something else" if name in found else "no variable of that name", files.REMEDY)
+                            "something else" if name in found else "no variable of that name", finding.REMEDY)
     return [found[name] for name in names]
 
 

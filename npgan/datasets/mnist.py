@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from npgan import backend
-from npgan.datasets import Dataset, fetching, files, part
+from npgan.datasets import Dataset, fetching, finding, part
 from npgan.files import DataError
 
 FILES = {                                                       # name: bytes and MD5 sum, both uncompressed
@@ -50,8 +50,8 @@ def load(which):
 
 
 def _array(name):
-    path = files.find(name) or fetching.fetch(name, FILES, MIRRORS)
-    return _parse(path, files.read(path, *FILES[name]))
+    path = finding.find(name) or fetching.fetch(name, FILES, MIRRORS)
+    return _parse(path, finding.read(path, *FILES[name]))
 
 
 def read_idx(path):
@@ -75,7 +75,7 @@ def read_idx(path):
     DataError
         If the file is anything else, down to its last byte.
     """
-    return _parse(path, files.read(path, limit=max(size for size, _ in FILES.values())))
+    return _parse(path, finding.read(path, limit=max(size for size, _ in FILES.values())))
 
 
 def _parse(path, data):

@@ -9,7 +9,7 @@ from numbers import Integral
 import numpy as np
 
 from npgan import backend
-from npgan.datasets import Dataset, files, matlab, part
+from npgan.datasets import Dataset, finding, matlab, part
 from npgan.files import DataError
 
 NAME = "faces/TFD/TFD_48x48.mat"
@@ -45,19 +45,19 @@ def load(which, fold=0):
         whole number, as where pixels are stored as fractions of 255.
     """
     codes = part(which, PARTS)
-    path = files.find(NAME)
+    path = finding.find(NAME)
     if path is None:
-        raise files.missing(NAME, [NAME], first=ASK)
+        raise finding.missing(NAME, [NAME], first=ASK)
     images, folds, labels = matlab.read(path, ("images", "folds", "labs_ex"), LIMIT)
     n = images.size // 48**2
     if (images.shape, folds.shape, labels.shape) != ((n, 48, 48), (n, 5), (n, 1)):
         raise DataError(path, "images (n, 48, 48), folds (n, 5) and labs_ex (n, 1)",
-                        f"{images.shape}, {folds.shape} and {labels.shape}", files.REMEDY)
+                        f"{images.shape}, {folds.shape} and {labels.shape}", finding.REMEDY)
     if not isinstance(fold, Integral) or not 0 <= fold < 5:
         raise DataError(path, "a fold from 0 to 4", f"{fold!r} asked for", "choose one of these")
     rows = np.flatnonzero(np.isin(folds[:, fold], codes))
     if not rows.size:
-        raise DataError(path, f"the code {' or '.join(map(str, codes))} in fold {fold}", "none", files.REMEDY)
+        raise DataError(path, f"the code {' or '.join(map(str, codes))} in fold {fold}", "none", finding.REMEDY)
     _check(path, "codes in folds", folds, 0, 3)
     X = np.empty((len(rows), 48 * 48), backend.floatX)
     for start in range(0, len(rows), 1000):                         # by parts: the file may have them in float64
@@ -75,6 +75,6 @@ def load(which, fold=0):
 
 def _check(path, what, values, low, high):
     if not low <= values.min() <= values.max() <= high:
-        raise DataError(path, f"{what} from {low} to {high}", f"{values.min()} to {values.max()}", files.REMEDY)
+        raise DataError(path, f"{what} from {low} to {high}", f"{values.min()} to {values.max()}", finding.REMEDY)
     if values.dtype.kind == "f" and (values % 1).any():
-        raise DataError(path, f"whole numbers as {what}", f"{values[values % 1 > 0][0]}", files.REMEDY)
+        raise DataError(path, f"whole numbers as {what}", f"{values[values % 1 > 0][0]}", finding.REMEDY)

@@ -18,7 +18,7 @@ import measuring
 
 from npgan import checkpoint
 from npgan.backend import RandomStream
-from npgan.datasets import Dataset, files, mnist
+from npgan.datasets import Dataset, finding, mnist
 from npgan.monitor import Monitor
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
@@ -26,7 +26,7 @@ from npgan.train import Train
 
 def sets():
     """Training and validation rows, and what they are."""
-    if all(map(files.find, mnist.FILES)):
+    if all(map(finding.find, mnist.FILES)):
         return mnist.load("train"), mnist.load("valid"), "MNIST"
     rng = RandomStream(7)
     return *(Dataset(rng.uniform(0, 1, (n, 784)), shape=(28, 28)) for n in (50000, 10000)), "random numbers"

@@ -19,7 +19,7 @@ import numpy as np
 
 from npgan import parzen
 from npgan.backend import RandomStream
-from npgan.datasets import files, mnist
+from npgan.datasets import finding, mnist
 
 PRODUCTS, OURS, TORCH, AUTHORS = "the two products alone", "npgan", "torch.cdist, logsumexp", "the authors' 3-D form"
 SLICE = 4                                   # rows on which the authors' form is measured
@@ -35,7 +35,7 @@ def optional(name):
 def data():
     """Its name, test rows, validation rows and samples."""
     rng = RandomStream(2014)
-    if all(map(files.find, mnist.FILES)):
+    if all(map(finding.find, mnist.FILES)):
         train, valid, test = (mnist.load(which).X for which in ("train", "valid", "test"))
         return "MNIST, its training rows as samples", test, valid[:1000], train[rng.permutation(len(train))[:10000]]
     return "random numbers", *(rng.uniform(0, 1, (n, 784)) for n in (10000, 1000, 10000))

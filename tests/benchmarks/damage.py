@@ -57,7 +57,7 @@ from npgan.backend import RandomStream  # noqa: E402
 from npgan.checkpoint import archive  # noqa: E402
 from npgan.checkpoint.description import Saved, build  # noqa: E402
 from npgan.conv import Deconv, MaxoutConv, Transpose  # noqa: E402
-from npgan.datasets import Dataset, cifar10, digits, fetching, files, mnist, tfd  # noqa: E402
+from npgan.datasets import Dataset, cifar10, digits, fetching, finding, mnist, tfd  # noqa: E402
 from npgan.files import DataError  # noqa: E402
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid  # noqa: E402
 from npgan.learning_rule import Momentum  # noqa: E402
@@ -227,7 +227,7 @@ def faces(deflated, n=12, kind="u1", last=0):
 
 
 def in_folder(folder, function):
-    files.places = lambda: [folder, folder / "cache"]           # where data sets are looked for
+    finding.places = lambda: [folder, folder / "cache"]         # where data sets are looked for
     return function()
 
 

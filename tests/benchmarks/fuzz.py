@@ -24,7 +24,7 @@ import scipy.io  # noqa: F401
 with atheris.instrument_imports(include=["npgan", "zipfile", "tarfile", "gzip"]):
     import damage
 
-    from npgan.datasets import files, matlab
+    from npgan.datasets import finding, matlab
     from npgan.files import DataError
 
 
@@ -71,7 +71,7 @@ def targets(folder):
         "IDX.gz": (folder / "x.gz", bytes, damage.idx, damage.gzip.compress(small)),
         "MATLAB": (folder / "x.mat", bytes, variables, mat),
         "MATLAB, deflated": (folder / "x.mat", deflated, variables, mat[128:]),
-        "tar": (folder / "x.tar", bytes, lambda path: files.unpack(path, {f"{folder.name}/a": (100, None)}),
+        "tar": (folder / "x.tar", bytes, lambda path: finding.unpack(path, {f"{folder.name}/a": (100, None)}),
                 damage.gzip.decompress(archive)[:1024]),
         "tar, lies": (tar, lambda choices: damage.within_tar(archive, Choices(choices)), unpack, bytes(16)),
         "checkpoint": (run, bytes, read, data),

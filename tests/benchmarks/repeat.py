@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from npgan.checkpoint import archive  # noqa: E402
-from npgan.datasets import files  # noqa: E402
+from npgan.datasets import finding  # noqa: E402
 
 DIGITS = "--dataset digits --max_epochs 2"
 RUNS = {                        # by the data set that they need; each, command after command, in a folder of its own
@@ -77,7 +77,7 @@ def main():
     chosen, found = parser.parse_args(), {}
     for dataset, commands in [(dataset, commands) for dataset, of_it in RUNS.items() for commands in of_it]:
         name = ", ".join(re.findall(r"\w+\.py", commands))
-        if not any((folder / dataset).is_dir() for folder in files.places()):
+        if not any((folder / dataset).is_dir() for folder in finding.places()):
             found[name] = f"left out: no folder {dataset}, set NPGAN_DATA_PATH"
         else:
             with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
