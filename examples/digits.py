@@ -14,7 +14,8 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
-from common import RESUME, Progress, go_on, options
+from common import RESUME, options, resume
+from progress import Progress
 
 from npgan import checkpoint, parzen, viewer
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps
@@ -29,7 +30,7 @@ from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
 chosen = options(__doc__, max_epochs=2200, save_path="digits.png", resume={
-    "action": "store_true", "help": RESUME.format("beside --save_path", "--max_epochs among them")})
+    "action": "store_true", "help": RESUME.format("beside --save_path", "including --max_epochs")})
 print(f"seed {chosen.seed}")
 
 # %%
@@ -67,7 +68,7 @@ extensions = [average, monitor,
               saving, progress]
 game = Train(SeparateSteps(pair, rule_G, rule_D), train, batch_size=100, rng=order, extensions=extensions)
 if chosen.resume:
-    go_on(saving.path, game)
+    resume(saving.path, game, chosen)
 game.main_loop(chosen.max_epochs)
 
 # %%

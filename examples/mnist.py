@@ -15,7 +15,8 @@ import os
 import sys
 from pathlib import Path
 
-from common import RESUME, Progress, go_on, old_file, options, positive_int
+from common import RESUME, file_path, options, positive_int, resume
+from progress import Progress
 
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
@@ -46,8 +47,8 @@ chosen = options(__doc__, max_epochs=200, save_path="mnist.npz", **numbers,
                  discriminator_steps={"type": positive_int, "metavar": "K", "help": "Algorithm 1's order with this k, "
                                       "in place of the authors' simultaneous steps"},
                  mpi={"action": "store_true", "help": "under mpiexec: deal out the minibatches among its processes"},
-                 resume={"action": "store_true", "help": RESUME.format("at --save_path", "but for --max_epochs")},
-                 diagnose={"type": old_file, "metavar": "CHECKPOINT",
+                 resume={"action": "store_true", "help": RESUME.format("at --save_path", "except --max_epochs")},
+                 diagnose={"type": file_path, "metavar": "CHECKPOINT",
                            "help": "only tell what ails that run, if anything"})
 ranks = mpi.start() if chosen.mpi else None
 saved = None if chosen.diagnose is None else checkpoint.load(chosen.diagnose)
@@ -127,7 +128,7 @@ game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
     Progress(chosen.max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples",
                                           "log-likelihood": "valid_log_likelihood"})])
 if chosen.resume:
-    go_on(chosen.save_path, game)
+    resume(chosen.save_path, game, chosen)
 if ranks:
     mpi.share(game, ranks, root=game.extensions[-4:])           # which save, draw and tell
 game.main_loop(chosen.max_epochs)

@@ -13,7 +13,8 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
-from common import Progress, options
+from common import options
+from progress import Progress
 
 import numpy as np
 from matplotlib.figure import Figure

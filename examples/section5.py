@@ -6,7 +6,9 @@ What the scripts about CIFAR-10 and TFD share: their options, the authors' train
 import math
 import os
 
-from common import RESUME, Progress, go_on, options, positive_int
+from common import RESUME, options, positive_int
+from common import resume as resume_training
+from progress import Progress
 
 from npgan import checkpoint, viewer
 from npgan.adversarial import SimultaneousSteps
@@ -43,7 +45,7 @@ def training_options(description, save_path, max_epochs, settings, **more):
                             "are not given, the authors' or those for a processor; default %(default)s"}
     chosen = options(
         description, max_epochs=max_epochs, save_path=save_path,
-        resume={"action": "store_true", "help": RESUME.format("at --save_path", "but for --max_epochs")}, **more,
+        resume={"action": "store_true", "help": RESUME.format("at --save_path", "except --max_epochs")}, **more,
         **numbers)
     for name, value in settings[getattr(chosen, "settings", "authors")].items():
         if getattr(chosen, name) is None:
@@ -151,7 +153,7 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
     announce(f"{train.name}: {len(train.X):,} pictures, {-(-len(train) // chosen.batch_size):,} updates an epoch; "
              f"G has {pair.generator.theta.size:,} parameters, D {pair.discriminator.theta.size:,}", train)
     if chosen.resume if resume is None else resume:
-        go_on(save_path, game)
+        resume_training(save_path, game, chosen)
     game.main_loop(max_epochs)
     announce(f"wrote {save_path} and {panel.path} after {game.updates:,} updates in {game.epoch:,} "
              f"epoch{'s' * (game.epoch > 1)}", train)

@@ -7,7 +7,8 @@ The data are MNIST where its files are found (see NPGAN_DATA_PATH), the digits t
 from pathlib import Path
 from typing import NamedTuple
 
-from common import RESUME, Progress, go_on, options
+from common import RESUME, options, resume
+from progress import Progress
 
 from npgan import checkpoint
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
@@ -63,7 +64,7 @@ def section7_options(description, save_path, **more):
     chosen = options(
         description, max_epochs=epochs, save_path=save_path,
         dataset={"choices": tuple(DATASETS), "help": "default mnist if its files are found, else the digits of npgan"},
-        resume={"action": "store_true", "help": RESUME.format("beside the picture", "--max_epochs among them")}, **more)
+        resume={"action": "store_true", "help": RESUME.format("beside the picture", "including --max_epochs")}, **more)
     chosen.dataset = chosen.dataset or ("mnist" if all(map(finding.find, mnist.FILES)) else "digits")
     numbers = NUMBERS[chosen.dataset]
     chosen.max_epochs = chosen.max_epochs or numbers.epochs
@@ -158,7 +159,7 @@ def train_pair(pair, data, valid, chosen, order, extensions=(), rate=1.):
         checkpoint.Saving(path, every),
         Progress(chosen.max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples"})])
     if chosen.resume:
-        go_on(path, game)
+        resume(path, game, chosen)
     game.main_loop(chosen.max_epochs)
     return average
 

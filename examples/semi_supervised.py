@@ -15,7 +15,7 @@ Reads MNIST where it is found, otherwise the digits that come with npgan, and, i
 ``mnist.py`` in place of training; writes ``semi_supervised.png``, and where it trains ``semi_supervised.npz`` beside
 it, a checkpoint.
 """
-from common import old_file, plain_generator, positive_int
+from common import file_path, plain_generator, positive_int
 from section7 import CLASSES, classifier_net, load, plain_pair, section7_options, tells_z, train_inferer, train_pair
 
 import numpy as np
@@ -32,7 +32,7 @@ from npgan.section7.inference import inference_step
 
 chosen = section7_options(
     __doc__, "semi_supervised.png",
-    checkpoint={"nargs": "?", "type": old_file, "help": "of mnist.py's nets, in place of training"},
+    checkpoint={"nargs": "?", "type": file_path, "help": "of mnist.py's nets, in place of training"},
     draws={"type": positive_int, "default": 10, "help": "of labels, default %(default)s"})
 if chosen.checkpoint is not None and chosen.resume:
     raise ValueError(f"--resume goes on with a training, which {chosen.checkpoint} stands in place of; leave one out")

@@ -12,7 +12,8 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
 
-from common import Progress, options
+from common import options
+from progress import Progress
 
 from matplotlib.figure import Figure
 

@@ -13,7 +13,8 @@ import json
 import math
 from pathlib import Path
 
-import common  # noqa: F401
+import common  # noqa: F401    which reports a missing package in one line
+import script_errors
 
 from npgan.files import printable
 
@@ -40,6 +41,7 @@ def measured(path):
                          f"{COMMAND}") from error
 
 
+script_errors.install()
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("files", nargs="*", type=Path, metavar="FILE.json")
 paths = parser.parse_args().files or sorted((Path(__file__).parent / "figures").glob("*.json"))

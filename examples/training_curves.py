@@ -12,7 +12,7 @@ Reads one to four checkpoints of ``mnist.py``, writes ``training_curves.png``.
 """
 from pathlib import Path
 
-from common import old_file, options
+from common import file_path, options
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ LAST_UPDATE = "valid_log_likelihood_last_update"                # which older ch
 CHANNELS = {"epoch": ["valid_d_on_data", "valid_d_on_samples"],
             "valid_log_likelihood_epoch": ["valid_log_likelihood", LAST_UPDATE]}
 
-chosen = options(__doc__, save_path="training_curves.png", checkpoints={"nargs": "+", "type": old_file})
+chosen = options(__doc__, save_path="training_curves.png", checkpoints={"nargs": "+", "type": file_path})
 
 
 def recorded(path):

@@ -41,7 +41,7 @@ def process(*arguments, cwd=None):
 @pytest.fixture
 def check(capsys, monkeypatch):
     """check.py's main, run within this process: its exit status and what it printed."""
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)              # which examples/common.py replaces
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)              # which examples/script_errors.py replaces
     main = importlib.import_module("check").main
 
     def run(*arguments):

@@ -96,7 +96,7 @@ def test_cifar10_with_kernels_goes_on_bit_for_bit(do, tmp_path):
     do(CONV, "--max_epochs", 2, "--save_path", "whole.npz")
     do(CONV, "--max_epochs", 1)
     told = do(CONV, "--max_epochs", 2, "--resume")
-    assert f"going on after epoch 1\nwrote {CONV}.npz and {CONV}.png after 4 updates in 2 epochs" in told
+    assert f"resuming after epoch 1, update 2\nwrote {CONV}.npz and {CONV}.png after 4 updates in 2 epochs" in told
     assert_same_run(tmp_path / "whole", tmp_path / CONV, side=32)
 
 
@@ -110,7 +110,7 @@ def test_tfd_trains_in_two_stages_and_goes_on_in_either(do, data, tmp_path):
     os.mkdir(tmp_path / "tfd.png")                              # the second stage cannot draw, before it saves
     assert "the last good checkpoint is tfd_pretrained.npz" in do("tfd", *few, "--pretrain_epochs", 1, status=2)
     os.rmdir(tmp_path / "tfd.png")
-    assert do("tfd", *few, "--pretrain_epochs", 2, "--max_epochs", 1, "--resume").count("going on after epoch 1") == 1
+    assert do("tfd", *few, "--pretrain_epochs", 2, "--max_epochs", 1, "--resume").count("resuming after epoch 1") == 1
     resumed = do("tfd", *few, "--max_epochs", 2, "--resume")
     assert "pretrained" not in resumed and resumed.splitlines()[-12:] == told.splitlines()[-12:]
     for stage in "_pretrained", "":
@@ -132,7 +132,7 @@ def test_tfd_trains_in_two_stages_and_goes_on_in_either(do, data, tmp_path):
 @pytest.mark.parametrize("script, arguments, message", [
     (DENSE, ["--scale", "nan"], "--scale must be a number above 0, got nan"),
     (CONV, ["--save_path", "panel.png"], "--save_path: must be a name ending in .npz, got 'panel.png'"),
-    ("tfd", ["--resume"], "tfd_pretrained.npz: expected a checkpoint to go on from, found no such file"),
+    ("tfd", ["--resume"], "No file tfd_pretrained.npz; leave out --resume to start a new training"),
     ("tfd", ["--repeat", 3], "batch_size 100 is more than the data's 90 rows"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(script, arguments, message, do, tmp_path):

@@ -58,6 +58,11 @@ def common(monkeypatch, tmp_path):
     return importlib.import_module("common")
 
 
+@pytest.fixture
+def script_errors(common):
+    return importlib.import_module("script_errors")
+
+
 def test_digits_trains_judges_and_draws(tmp_path):
     done = run("digits.py", "--max_epochs", 3, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -115,7 +120,7 @@ def test_coordination_compares_game_by_game(tmp_path, compare, seeds, games):
     (["--backend", "theano"], {}, "invalid choice: 'theano'"),
     (["--save_path", "nowhere/digits.png"], {}, "cannot write to the folder"),
     (["--save_path", f"{__file__}/digits.png"], {}, "test_examples.py: make it, or choose another"),
-    (["--resume"], {}, "digits.npz: expected a checkpoint to go on from, found no such file; leave out --resume"),
+    (["--resume"], {}, "No file digits.npz; leave out --resume to start a new training"),
     (["--save_path", os.path.dirname(__file__)], {}, "tests is a folder: give the path of a file"),
     (["--save_path", ".png"], {}, "--save_path: must be a name ending in .png or .pdf or .svg, got '.png'"),
     (["--save_path", "digits.doc"], {}, "--save_path: must be a name ending in .png or .pdf or .svg, got 'digits.doc'"),
@@ -160,6 +165,44 @@ def test_only_a_generator_that_takes_z_alone_is_plain(common, tmp_path, capsys):
         assert "reading the generator that comes with npgan, " in capsys.readouterr().out
 
 
+def test_resuming_with_another_option_names_the_option(tmp_path):
+    """The checkpoint knows the epochs only as `saturate` of a schedule, which users of the script never see."""
+    assert run("digits.py", "--max_epochs", 2, cwd=tmp_path).returncode == 0
+    done = run("digits.py", "--max_epochs", 3, "--resume", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("error: digits.npz was saved with --max_epochs 2, this run has 3; give all "
+                                        "options as before, or leave out --resume and choose another --save_path")
+    done = run("digits.py", "--max_epochs", 2, "--resume", cwd=tmp_path)
+    assert done.returncode == 0 and "resuming after epoch 2, update 24" in done.stdout
+
+
+def test_endings_may_be_capital_letters(tmp_path):
+    done = run("digits.py", "--max_epochs", 1, "--save_path", "OUT.PNG", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert imread(tmp_path / "OUT.PNG", format="png").shape[0] > 400
+
+
+def test_a_channel_measured_earlier_is_shown_with_its_epoch(common, monkeypatch, capsys):
+    progress = importlib.import_module("progress").Progress(
+        9, SimpleNamespace(history={"epoch": [0, 1, 2], "D": [.5, .6, .7], "nats": [-3.], "nats_epoch": [0]}),
+        {"D(x)": "D", "log-likelihood": "nats"})
+    game = SimpleNamespace(epoch=2, updates=4, dataset=[0] * 4, batch_size=2,
+                           step=SimpleNamespace(rule_G=SimpleNamespace(learning_rate=.1)))
+    progress.begin(game)
+    progress.show(game)
+    assert capsys.readouterr().err.rstrip().endswith("D(x) 0.700  log-likelihood -3.000 (epoch 0)")
+
+
+def test_importing_the_scripts_modules_installs_no_hooks():
+    """`%run` and imports in a notebook leave Python's own error and warning reports in place."""
+    code = ("import sys, warnings, builtins; before = sys.excepthook, warnings.formatwarning; import common; "
+            "assert (sys.excepthook, warnings.formatwarning) == before; builtins.__IPYTHON__ = True; "
+            "sys.argv[1:] = []; common.options(''); assert (sys.excepthook, warnings.formatwarning) == before")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}"})
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("columns", [20, 60, 200])
 def test_the_progress_line_fits_into_its_terminal(common, columns, monkeypatch):
     class Terminal(io.StringIO):
@@ -169,7 +212,7 @@ def test_the_progress_line_fits_into_its_terminal(common, columns, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", str(columns))
-    progress = common.Progress(2)
+    progress = importlib.import_module("progress").Progress(2)
     game = SimpleNamespace(epoch=1, updates=3, dataset=[0] * 4, batch_size=2,
                            step=SimpleNamespace(rule_G=SimpleNamespace(learning_rate=.1)))
     progress.begin(game)
@@ -178,17 +221,18 @@ def test_the_progress_line_fits_into_its_terminal(common, columns, monkeypatch):
     assert begin == "" and len(line) == columns - 1 and line.startswith("epoch 1/2  batch 1/")
 
 
-def test_a_warning_tells_users_no_line_of_npgan(common, monkeypatch):
+def test_a_warning_is_shown_without_its_place_in_npgan(script_errors, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["folder/script.py"])
     place = "npgan/train.py", 7
-    assert common.warn_in_one_line("beware", UserWarning, *place) == "\nscript.py: warning: beware\n"
-    assert common.warn_in_one_line("soon gone", DeprecationWarning, *place) == (
+    assert script_errors.format_warning("beware", UserWarning, *place) == "\nscript.py: warning: beware\n"
+    assert script_errors.format_warning("soon gone", DeprecationWarning, *place) == (
         "\nscript.py: warning: soon gone (DeprecationWarning, npgan/train.py:7)\n")
 
 
 def test_output_goes_on_where_it_cannot_be_shown(tmp_path):
     """With standard error closed, and a name that standard output has no letters for."""
-    (tmp_path / "telling.py").write_text("import common\ncommon.Progress(1)\nprint('wrote \u6570.png')\n", "utf-8")
+    (tmp_path / "telling.py").write_text("import common\nimport progress\ncommon.options('')\nprogress.Progress(1)\n"
+                                         "print('wrote \u6570.png')\n", "utf-8")
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}", "PYTHONIOENCODING": "latin-1",
            "NPGAN_BACKEND": ""}
     done = subprocess.run(["sh", "-c", '"$0" telling.py 2>&-', sys.executable], cwd=tmp_path, env=env,
@@ -198,7 +242,7 @@ def test_output_goes_on_where_it_cannot_be_shown(tmp_path):
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_pipe_that_nobody_reads_ends_a_script_quietly(tmp_path, unbuffered):
-    (tmp_path / "telling.py").write_text("import common\nprint('told')\n")
+    (tmp_path / "telling.py").write_text("import common\ncommon.options('')\nprint('told')\n")
     env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'examples'}", "PYTHONUNBUFFERED": unbuffered,
            "NPGAN_BACKEND": ""}
     reader, writer = os.pipe()
@@ -247,7 +291,7 @@ def test_too_little_memory_says_how_to_shrink(tmp_path):
 
 
 def test_a_bug_in_an_example_keeps_its_place(tmp_path):
-    (tmp_path / "buggy.py").write_text("import common\n\n1 + None\n")
+    (tmp_path / "buggy.py").write_text("import common\ncommon.options('')\n1 + None\n")
     done = run(tmp_path / "buggy.py", cwd=tmp_path, NPGAN_BACKEND="",
                PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'examples'}")
     assert done.returncode == 2 and "buggy.py:3; NPGAN_TRACEBACK=1 shows the whole trace" in done.stderr
@@ -268,7 +312,7 @@ def test_a_missing_npgan_says_how_to_install_it(tmp_path, monkeypatch):
     assert done.returncode == 2 and "python -m pip install ." in done.stderr
 
 
-SHARED = "common.py", "section5.py", "section7.py", "toy.py"           # by other scripts
+SHARED = "common.py", "progress.py", "script_errors.py", "section5.py", "section7.py", "toy.py"      # by other scripts
 
 
 @pytest.mark.parametrize("script", [
@@ -283,31 +327,31 @@ def test_a_missing_numpy_says_how_to_install_it(tmp_path, script):
 
 def test_who_stops_a_training_is_told_the_command_that_goes_on(tmp_path):
     (tmp_path / "stopped.py").write_text(
-        "import common\nfrom npgan.interruption import TrainingStopped\n"
+        "import script_errors\nfrom npgan.interruption import TrainingStopped\nscript_errors.install()\n"
         "raise TrainingStopped('stopped by SIGINT; the last good checkpoint is a.npz', 2)\n")
     options = "--learning_rate .5 --init_momentum .5 --max_epochs 10 --seed 10"
     for more, resume in (("", " --resume"), (" --resume", "")):
         done = run(tmp_path / "stopped.py", *(options + more).split(), cwd=tmp_path, NPGAN_BACKEND="",
                    PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'examples'}")
         assert done.returncode == 130
-        assert done.stderr == ("\nstopped by SIGINT; the last good checkpoint is a.npz; go on with: python "
+        assert done.stderr == ("\nstopped by SIGINT; the last good checkpoint is a.npz; resume with: python "
                                f"{tmp_path / 'stopped.py'} {options}{more}{resume}\n")
 
 
 def test_who_stops_a_script_after_its_training_is_told_where_that_is(tmp_path):
     (tmp_path / "judging.py").write_text(
-        "import common\nfrom types import SimpleNamespace as Some\n"
+        "import progress\nimport script_errors\nfrom types import SimpleNamespace as Some\nscript_errors.install()\n"
         "train = Some(epoch=1, updates=1, stop=False, checkpoint='a.npz', dataset=[0], batch_size=1,\n"
         "             step=Some(rule_G=Some(learning_rate=1)))\n"
-        "common.Progress(1).on_monitor(train)\nraise KeyboardInterrupt\n")
+        "progress.Progress(1).on_monitor(train)\nraise KeyboardInterrupt\n")
     done = run(tmp_path / "judging.py", cwd=tmp_path, NPGAN_BACKEND="",
                PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'examples'}")
     assert done.returncode == 130
-    assert done.stderr.endswith("\nstopped by hand after the training, whose checkpoint is a.npz; go on with: python "
+    assert done.stderr.endswith("\nstopped by hand after the training, whose checkpoint is a.npz; resume with: python "
                                 f"{tmp_path / 'judging.py'} --resume\n")
 
 
 def test_every_script_says_what_it_does():
     for script in (ROOT / "examples").glob("*.py"):
         told = ast.get_docstring(ast.parse(script.read_text()))
-        assert told and (script.name == "common.py" or re.search(r"\b([Ww]rites|[Pp]rints)\b", told)), script.name
+        assert told and (script.name in SHARED or re.search(r"\b([Ww]rites|[Pp]rints)\b", told)), script.name

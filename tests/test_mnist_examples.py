@@ -207,7 +207,7 @@ def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
     first = run(script, "--max_epochs", 1, "--seed", 3, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     second = run(script, "--max_epochs", 2, "--seed", 3, "--resume", cwd=tmp_path)
-    assert second.returncode == 0 and "going on after epoch 1" in second.stdout, second.stderr
+    assert second.returncode == 0 and "resuming after epoch 1" in second.stdout, second.stderr
     assert sorted(os.listdir(tmp_path / "mnist_epochs")) == ["000.png", "001.png", "002.png"]
     assert imread(tmp_path / "mnist.gif").shape == (406, 670, 4) and (tmp_path / "mnist.png").is_file()
 

@@ -19,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import common
+import script_errors
 
 from grading import EXERCISES
 from grading.grader import Verdict, grade
@@ -143,4 +144,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    script_errors.install()
     sys.exit(main())

@@ -1,5 +1,5 @@
 """Checkpoints: save a run so that it can be resumed bit for bit, and a trained generator so that it can be shared."""
-from npgan.checkpoint.archive import CheckpointError
+from npgan.checkpoint.archive import CheckpointError, SettingsDiffer
 from npgan.checkpoint.saving import (
     Checkpoint,
     MonitorBasedSaveBest,
@@ -11,5 +11,5 @@ from npgan.checkpoint.saving import (
     set_aside,
 )
 
-__all__ = ["Checkpoint", "CheckpointError", "MonitorBasedSaveBest", "Saving", "load", "restore", "save",
-           "save_generator", "set_aside"]
+__all__ = ["Checkpoint", "CheckpointError", "MonitorBasedSaveBest", "Saving", "SettingsDiffer", "load", "restore",
+           "save", "save_generator", "set_aside"]

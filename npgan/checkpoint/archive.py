@@ -32,6 +32,25 @@ class CheckpointError(DataError):
     """A file that is no whole checkpoint, or not one of this run: what was expected, what was found, what to do."""
 
 
+class SettingsDiffer(CheckpointError):
+    """
+    A checkpoint of a run with other settings.
+
+    Parameters
+    ----------
+    path : path
+    setting : str
+        The place of the first setting that differs, such as "extensions[3].saturate".
+    saved, here : number, str, list, dict or None
+        Its values in the checkpoint and in this run.
+    """
+
+    def __init__(self, path, setting, saved, here):
+        super().__init__(path, f"{setting} = {here!r} as in this run", f"{saved!r}",
+                         "build this run as the saved one was built, or save it under another name")
+        self.setting, self.saved, self.here = setting, saved, here
+
+
 def write(path, header, arrays):
     """
     Replace the file `path` by one of the `header` and the `arrays`, all at once or not at all.

@@ -20,7 +20,7 @@ import numpy as np
 from npgan import backend
 from npgan.adversarial import AdversaryPair
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.checkpoint.archive import CheckpointError, blaming, read, write
+from npgan.checkpoint.archive import SettingsDiffer, blaming, read, write
 from npgan.checkpoint.description import Saved, build, build_generator, describe, difference
 from npgan.checkpoint.run_state import LATER, arithmetic, check_states, describe_run, fitting, states_among, streams
 from npgan.checks import check_positive_ints
@@ -316,9 +316,7 @@ def restore(path, train):
         clash = difference(run, {name: value for name, value in describe_run(train).items()
                                  if name in run or name not in LATER})
         if clash:
-            where, there, here = clash
-            raise CheckpointError(path, f"{where} = {here!r} as in this run", f"{there!r}",
-                                  "build this run as the saved one was built, or save it under another name")
+            raise SettingsDiffer(path, *clash)
         G, D = train.step.pair.generator, train.step.pair.discriminator
         values = {**saved.header["state"], **saved.arrays}
         states = list(states_among(values, train))

@@ -304,8 +304,8 @@ def stopped(times, epochs, undisturbed, rng):
                     continue                                        # it had ended its training before
                 sent += 1
                 *_, last = said.strip().splitlines()
-                told += process.returncode == status and "the last good checkpoint is digits.npz; go on with: " in last
-                python, *go_on = shlex.split(last.split("go on with: ")[1])
+                told += process.returncode == status and "the last good checkpoint is digits.npz; resume with: " in last
+                python, *go_on = shlex.split(last.split("resume with: ")[1])
                 done = subprocess.run([sys.executable, *go_on], cwd=folder, env=environment, capture_output=True,
                                       text=True, timeout=600)
                 assert python == "python" and done.returncode == 0, done.stderr
