@@ -53,7 +53,9 @@ NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8, 8000
 
 def section7_options(description, save_path, **more):
     """
-    As `common.options`, with the choice of data set and --resume; a smaller --max_epochs shortens E's training alike.
+    As `common.options`, with the choice of data set and --resume.
+
+    A smaller --max_epochs shortens the training of inference nets and of classifiers alike, which is printed.
 
     Returns
     -------
@@ -73,6 +75,11 @@ def section7_options(description, save_path, **more):
                                       labelled_updates=max(10, round(shorter * numbers.labelled_updates)))
     chosen.stem = str(Path(chosen.save_path).with_suffix(""))
     print(f"{chosen.dataset}, seed {chosen.seed}", flush=True)
+    if shorter < 1:
+        print(f"--max_epochs {chosen.max_epochs} of {numbers.epochs} shortens all trainings alike: inference nets make "
+              f"{chosen.numbers.inference_updates:,} updates in place of {numbers.inference_updates:,}, classifiers of "
+              f"few labelled digits {chosen.numbers.labelled_updates:,} in place of {numbers.labelled_updates:,}",
+              flush=True)
     return chosen
 
 

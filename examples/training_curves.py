@@ -69,6 +69,8 @@ viewer.curves(left, epochs[1:], likelihoods, f"validation log-likelihood ({unit}
 for line, history in zip(left.get_lines(), histories):
     own = history["valid_log_likelihood_epoch"][1:]             # the last epoch counts, too, whichever it is
     line.set_xdata(own)
+    if len(own) == 1:                                           # a line through one point would be invisible
+        line.set_marker("o")
     values = history.get(LAST_UPDATE, ())[1:]
     left.plot(own[:len(values)], values, color=line.get_color(), linestyle=line.get_linestyle(), linewidth=.8)
 left.relim()

@@ -243,6 +243,12 @@ def test_training_curves_of_runs_each_as_far_as_it_has_come(tmp_path):
     assert imread(tmp_path / "training_curves.png").shape[:2] == (600, 1500)
 
 
+def test_training_curves_of_five_epochs_show_their_one_point(tmp_path, monkeypatch):
+    history_of_a_run(tmp_path / "a.npz", 1, 5)
+    line = play(monkeypatch, tmp_path, "training_curves.py", "a.npz")["left"].get_lines()[0]
+    assert list(line.get_xdata()) == [5] and line.get_marker() == "o"
+
+
 def test_training_curves_of_one_seed_are_named_by_their_files(tmp_path):
     history_of_a_run(tmp_path / "as_written.npz", 0, 15, valid_log_likelihood_last_update=[0., 50, 60, 70])
     history_of_a_run(tmp_path / "faster.npz", 0, 5)

@@ -33,6 +33,8 @@ def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more, monkey
     if script == "semi_supervised.py":
         assert len(re.findall(r"^\D+( \d+\.\d\d){3}$", re.sub(" +", " ", done.stdout), re.M)) == 6
         assert "+-" not in done.stdout                              # one draw has no error
+        assert ("--max_epochs 2 of 1000 shortens all trainings alike: inference nets make 6 updates in place of 3,000, "
+                "classifiers of few labelled digits 10 in place of 1,000\n") in done.stdout
         with pytest.raises(ValueError, match="^--resume goes on .* semi_supervised.npz stands in place of; leave one"):
             play(monkeypatch, tmp_path, script, "--dataset", "digits", "semi_supervised.npz", "--resume")
 
@@ -41,7 +43,7 @@ def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more, monkey
     ("conditional.py", ["--dataset", "cifar10"], "invalid choice: 'cifar10'"),
     ("completion.py", ["--masks", "left"], "invalid choice: 'left'"),
     ("semi_supervised.py", ["--dataset", "digits", "nowhere.npz"], "nowhere.npz"),
-    ("conditional.py", ["--dataset", "digits", "--resume"], "conditional.npz: expected a checkpoint to go on from"),
+    ("conditional.py", ["--dataset", "digits", "--resume"], "No file conditional.npz; leave out --resume"),
     ("inference.py", ["--dataset", "mnist", "--resume"], "--resume goes on with a training of G, which on MNIST is"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, script, arguments, message):

@@ -32,7 +32,15 @@ def algorithm_1(G, D, data, noise, num_iterations, k):
 
     data() gives m fresh examples (m, d), and noise() gives m fresh noise samples (m, nvis).
 
-    >>> G, D = Counter(), Counter()         # players that only count their steps
+    >>> class Counter:                      # a player that only counts its steps
+    ...     steps = 0
+    ...     def fprop(self, s):
+    ...         return s
+    ...     def bprop(self, dh):
+    ...         return dh
+    ...     def descend(self):
+    ...         self.steps += 1
+    >>> G, D = Counter(), Counter()
     >>> algorithm_1(G, D, data=lambda: np.zeros((3, 1)), noise=lambda: np.zeros((3, 1)), num_iterations=5, k=2)
     >>> G.steps, D.steps
     (5, 10)

@@ -17,7 +17,10 @@ import warnings
 import zlib
 from pathlib import Path
 
-import atheris
+try:
+    import atheris
+except ModuleNotFoundError:
+    sys.exit(f"{__doc__}\nfuzz.py: error: the package atheris is not installed: python -m pip install atheris")
 import matplotlib  # noqa: F401  as NumPy and SciPy with it, not to be instrumented
 import scipy.io  # noqa: F401
 
