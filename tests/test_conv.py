@@ -1,4 +1,4 @@
-"""Convolutional layers, against direct loops, PyTorch, dense layers and the laws of adjoints."""
+"""Convolutional layers against PyTorch, dense layers and the laws of adjoints; test_plain.py has the loops."""
 import json
 
 import numpy as np
@@ -64,47 +64,6 @@ def layer_and_input(kind, arguments, m=3, **more):
     layer = kind(*positional, 1., rng, **named, **more)
     layer.b[...] = rng.normal(layer.b.shape)
     return layer, rng.normal((m, layer.nvis))
-
-
-# Direct loops
-
-def loops(layer, X):
-    """What a `MaxoutConv` is to give for the rows of X, by the definition."""
-    (R, C, _), (K, Q), (t, u), (height, width) = (layer.input_shape, layer.kernel_shape, layer.kernel_stride,
-                                                  layer.pool_shape)
-    W, b, P, k = to_numpy(layer.W), to_numpy(layer.b), layer.pad, layer.num_pieces
-    pictures = np.pad(X.reshape(-1, *layer.input_shape), ((0, 0), (P, P + t), (P, P + u), (0, 0)))
-    rows, cols = (int(np.ceil((n + 2 * P - side) / step)) + 1 for n, side, step in ((R, K, t), (C, Q, u)))
-    found = []
-    for picture in pictures:
-        z = b + [[picture[t * i:t * i + K, u * j:u * j + Q].ravel() @ W for j in range(cols)] for i in range(rows)]
-        windows = [[z[i:i + height, j:j + width] for j in range(0, cols, layer.pool_stride[1])]
-                   for i in range(0, rows, layer.pool_stride[0])]
-        I, J, _ = layer.output_shape
-        found.append([[[windows[i][j][:, :, v * k:(v + 1) * k].max() for v in range(layer.num_channels)]
-                       for j in range(J)] for i in range(I)])
-    return np.array(found).reshape(len(X), -1)
-
-
-@every_convolution
-def test_convolution_is_that_of_the_loops(arguments, way):
-    layer, X = layer_and_input(MaxoutConv, arguments)
-    assert_allclose(to_numpy(layer.fprop(X)), loops(layer, to_numpy(X)), rtol=1e-11, atol=1e-11)
-
-
-@on_numpy
-@every_deconvolution
-def test_deconvolution_is_that_of_the_loops(arguments, way):
-    layer, X = layer_and_input(Deconv, arguments)
-    (rows, cols, channels), (K, Q) = layer.input_shape, layer.kernel_shape
-    (t, u), P = layer.output_stride, layer.pad_out
-    W = layer.W.reshape(K, Q, layer.num_channels, channels)
-    h = np.zeros((len(X), t * (rows - 1) + K, u * (cols - 1) + Q, layer.num_channels))
-    for n, i, j, channel in np.ndindex(len(X), *layer.input_shape):
-        h[n, t * i:t * i + K, u * j:u * j + Q] += X.reshape(-1, *layer.input_shape)[n, i, j, channel] * W[..., channel]
-    h = h[:, P:h.shape[1] - P, P:h.shape[2] - P] + layer.b
-    assert layer.output_shape == h.shape[1:]
-    assert_allclose(layer.fprop(X), h.reshape(len(X), -1), rtol=1e-11, atol=1e-11)
 
 
 # Gradients
@@ -220,25 +179,6 @@ def test_deconvolution_is_the_adjoint_of_correlation(rows, columns, below, above
     assert correlate.output_shape == deconv.input_shape
     x, y = rng.normal((2, deconv.nvis)), rng.normal((2, deconv.dim))
     assert_allclose(float((deconv.fprop(x) * y).sum()), float((x * correlate.fprop(y)).sum()), rtol=1e-10, atol=1e-10)
-
-
-@law
-@given(st.tuples(*3 * [st.integers(1, 5)]), st.tuples(*2 * [st.integers(1, 6)]), st.integers(0, 4), st.integers(1, 3),
-       st.integers(0, 10**6))
-def test_spectra_correlate_as_patches_do(shape, kernel, pad, n, seed):
-    if any(k > side + 2 * pad for side, k in zip(shape, kernel)):
-        return
-    rng, results = RandomStream(seed), []
-    direct, fourier = Correlation(shape, kernel, (1, 1), pad), FourierCorrelation(shape, kernel, pad)
-    state, W = rng.normal((2, int(np.prod(shape)))), rng.normal((direct.patch_size, n))
-    signal = rng.normal((2, int(np.prod(direct.out_shape)) * n))
-    for way in direct, fourier:
-        X, V = way.pictures(state), way.kernels(W)
-        G = way.signal(way.to_maps(signal, (*direct.out_shape, n)))
-        results.append([way.to_rows(way.correlate(X, V)), way.kernels_back(way.kernel_gradient(X, G)),
-                        way.adjoint(G, V)])
-    for expected, found in zip(*results):
-        assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-9, atol=1e-9)
 
 
 @law

@@ -1,6 +1,6 @@
 import tracemalloc
 from decimal import Context, Decimal, localcontext
-from math import log, pi, sqrt
+from math import log, sqrt
 
 import numpy as np
 import pytest
@@ -165,19 +165,6 @@ def test_streaming_equals_batch(sizes):
         parzen.add(asarray(part[0] if len(part) == 1 else part))
     assert parzen.num_samples == 12
     assert_allclose(to_numpy(parzen.log_likelihood), ours(x, samples, .3), rtol=1e-12)
-
-
-@float64
-def test_streaming_follows_the_authors_recurrence():
-    x, samples, sigma = np.array([[0.], [2.]]), np.array([[.5], [2.1], [-1.]]), .4
-    parzen, R = StreamingParzen(asarray(x), sigma), -(x[:, 0] - .5) ** 2 / (2 * sigma ** 2)
-    parzen.add(asarray(samples[0]))
-    for n in (1, 2):
-        c = -(x[:, 0] - samples[n, 0]) ** 2 / (2 * sigma ** 2)
-        o = np.maximum(R, c)
-        R = o + np.log(n * np.exp(R - o) + np.exp(c - o)) - log(n + 1)
-        parzen.add(asarray(samples[n]))
-        assert_allclose(to_numpy(parzen.log_likelihood), R - .5 * log(2 * pi * sigma ** 2), rtol=1e-12)
 
 
 @on_numpy
