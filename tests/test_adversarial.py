@@ -24,8 +24,6 @@ from npgan.learning_rule import LearningRule, Momentum
 from npgan.mlp import MLP
 from npgan.released.costs import Blend
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 LOSSES = [NonSaturating(), Saturating(), Blend(), Blend(.3, 2.)]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=["non-saturating", "saturating", "blend", "uneven blend"])
 with_and_without_dropout = pytest.mark.parametrize("include_prob", [1., .6])

@@ -35,8 +35,7 @@ from npgan.released.coordination import AlternatingEpochs
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train, TrainingDiverged
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what only the file decides
+on_numpy = pytest.mark.numpy_only
 
 DATA = np.random.RandomState(2014).uniform(size=(25, 4))            # 3 updates an epoch
 

@@ -56,7 +56,7 @@ def no_network(url, seconds):
     raise urllib.error.URLError("Name or service not known")
 
 
-def test_each_part_is_its_files_in_order(official, folders, each_backend):
+def test_each_part_is_its_files_in_order(official, folders):
     write(folders[1], official)
     for which, batches in [("train", [0, 1, 2, 3]), ("valid", [4]), ("test", [5])]:
         data = cifar10.load(which, gcn=None)

@@ -27,8 +27,6 @@ from npgan.section7.classifier import (
 from npgan.section7.conditional import one_hot
 from npgan.train import TrainingDiverged
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 
 @law
 @given(st.integers(0, 10**6), st.floats(-30, 30))

@@ -15,8 +15,6 @@ from npgan.section7.completion import MASKS, CompletingGenerator
 from npgan.section7.conditional import ConditionalDropout, ConditionalMaxout, ConditionalRectifiedLinear
 from npgan.train import Train
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 
 def pair(shape=(2, 3), masks="quadrants_and_pixels"):
     """G from 2 noise coordinates and a picture with its mask to the picture, D of it and the mask."""

@@ -22,7 +22,6 @@ from npgan.section7.conditional import (
 )
 from npgan.train import Train
 
-pytestmark = pytest.mark.usefixtures("each_backend")
 KINDS = [(Conditional, Linear, (4,)), (ConditionalRectifiedLinear, RectifiedLinear, (4,)),
          (ConditionalMaxout, Maxout, (4, 3))]
 

@@ -22,8 +22,7 @@ from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import measure
 
-pytestmark = pytest.mark.usefixtures("each_backend", "float64")
-on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what does not depend on it
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(params=["direct", "spectra"])
@@ -104,7 +103,7 @@ def pixels(planes):
     return planes.transpose(0, 2, 3, 1).reshape(len(planes), -1)
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @every_convolution
 def test_convolution_is_pytorchs(arguments, way):
     torch = pytest.importorskip("torch")
@@ -126,7 +125,7 @@ def test_convolution_is_pytorchs(arguments, way):
     assert_allclose(layer.db, db.transpose(1, 2, 0), rtol=1e-10, atol=1e-10)
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @every_deconvolution
 def test_deconvolution_is_pytorchs(arguments, way):
     torch = pytest.importorskip("torch")
@@ -143,7 +142,7 @@ def test_deconvolution_is_pytorchs(arguments, way):
     assert_allclose(layer.db, db, rtol=1e-10, atol=1e-10)
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.parametrize("shape, n, pieces, kernel, pool, pad", [
     ((32, 32, 3), 32, 2, 8, 4, 4), ((16, 16, 32), 32, 2, 8, 4, 3), ((7, 7, 32), 192, 2, 5, 2, 3)])
 def test_the_papers_layers_in_single_precision(shape, n, pieces, kernel, pool, pad):
@@ -323,7 +322,7 @@ def small_nets(rng, include_prob=1.):
     return AdversaryPair(Generator(G, "gaussian", rng), D)
 
 
-@on_numpy
+@pytest.mark.numpy_only
 def test_the_game_of_convolutional_nets_has_the_right_gradients(way):
     rng = RandomStream(1)
     report = check(small_nets(rng, .8), rng.normal((3, 60)), rng.normal((3, 4)), max_entries=3)
@@ -366,7 +365,7 @@ def test_convolutional_nets_are_saved(tmp_path):
     assert_array_equal(to_numpy(G.theta), to_numpy(pair.generator.theta))
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.parametrize("layer", [
     {"kind": "MaxoutConv", "num_channels": 1, "num_pieces": 1, "kernel_shape": [2, 2], "pool_shape": [1, 1],
      "pool_stride": [1, 1]},
@@ -391,7 +390,7 @@ def deconv(input_shape=(2, 2, 3), num_channels=2, kernel_shape=(2, 2), **more):
     return Deconv(input_shape, num_channels, kernel_shape, 1., RNG, **more)
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.parametrize("wrong, message", [
     (lambda: maxout_conv(input_shape=(5, 5)), r"must be whole numbers >= 1, \(rows, columns, channels\), got \(5, 5\)"),
     (lambda: maxout_conv(input_shape=25), r"input_shape must be whole numbers >= 1, .*, got 25"),
@@ -422,7 +421,7 @@ def test_bad_arguments(wrong, message):
         wrong()
 
 
-@on_numpy
+@pytest.mark.numpy_only
 def test_weights_need_a_stream():
     with pytest.raises(TypeError, match="rng=npgan.backend.RandomStream"):
         MaxoutConv((5, 5, 1), 2, 2, (2, 2), (1, 1), (1, 1), 1.)
@@ -430,7 +429,7 @@ def test_weights_need_a_stream():
         Deconv((5, 5, 1), 2, (2, 2), rng=RNG)
 
 
-@on_numpy
+@pytest.mark.numpy_only
 def test_layers_that_do_not_fit_one_another():
     with pytest.raises(ValueError, match=r"Deconv\(input_shape=\(2, 2, 3\), .* takes 12 inputs, but .* has 13 units"):
         MLP([Linear(4, 13, 1., RNG), deconv()])

@@ -21,9 +21,6 @@ from npgan.released.coordination import ActivateGenerator, AlternatingEpochs, Co
 from npgan.released.costs import Blend, Lazy, Thresholded
 from npgan.train import Train
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what takes many passes
-
 LOSSES = [NonSaturating(), Saturating(), Blend(.3, 2.), Thresholded(.1)]
 
 
@@ -87,7 +84,7 @@ G_TERMS = {"-log D": (NonSaturating(), lambda q, p: -np.log(q)),
            "thresholded": (Thresholded(.04), lambda q, p: -np.log(q) * (p < .54))}
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("noise_both", [0., .3])
 @pytest.mark.parametrize("no_drop", [False, True], ids=["dropout", "no dropout for G"])
@@ -324,7 +321,7 @@ GOING_ON = {"options": (coordinated, lambda: []), "cycler": (CoordinatedSteps, l
             "alternating epochs": (AlternatingEpochs, lambda: [])}
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.parametrize("order, extensions", GOING_ON.values(), ids=GOING_ON)
 def test_a_restored_run_goes_on_as_if_it_had_never_stopped(order, extensions, tmp_path):
     def run(path):
@@ -344,7 +341,7 @@ def test_a_restored_run_goes_on_as_if_it_had_never_stopped(order, extensions, tm
 BLENDED = partial(CoordinatedSteps, generator_loss=Blend())
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.parametrize("order, extensions, message", [
     (partial(BLENDED, noise_both=.2), [Cycler(2)], "step.noise_both = 0.2 as in this run, found 0.0"),
     (partial(BLENDED, freeze=True), [Cycler(2)], "step.freeze = True as in this run, found False"),

@@ -21,8 +21,6 @@ from npgan.costs import (
 from npgan.layers import sigmoid
 from npgan.released.costs import Blend, CrossEntropy, Lazy, Thresholded
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 LOSSES = {"non-saturating": NonSaturating, "saturating": Saturating, "blend": Blend,
           "uneven blend": lambda: Blend(.3, 2.), "zurich": lambda: Blend(1., 0.), "minimax": lambda: Blend(0., 1.),
           "thresholded": Thresholded, "less thresholded": lambda: Thresholded(.2)}

@@ -28,7 +28,7 @@ PARTS = "train", "valid", "test"
 
 # Dataset
 
-def test_dataset_holds_backend_rows_and_numpy_labels(each_backend):
+def test_dataset_holds_backend_rows_and_numpy_labels():
     data = Dataset([[0, 1, 2, 3], [4, 5, 6, 7]], y=[1, 0], shape=(2, 2), name="two")
     assert isinstance(data.X, type(backend.xp.zeros(1))) and data.X.dtype == backend.floatX
     assert type(data.y) is np.ndarray
@@ -65,7 +65,7 @@ def test_a_caveat_shows_in_the_name():
     (np.zeros((2, 4)), {"y": [[1], [1, 2]]}, "one whole number for each of the 2 rows, got others"),
     (np.zeros((2, 4)), {"y": "ab"}, r"2 rows, got the shape \(\) of <U2"),
 ])
-def test_dataset_refuses(X, options, message, each_backend):
+def test_dataset_refuses(X, options, message):
     with pytest.raises(ValueError, match=message):
         Dataset(X, **options)
 
@@ -81,7 +81,7 @@ def test_minibatches_are_each_row_once_and_only_the_last_is_short(n, batch_size,
     assert_array_equal(np.concatenate(in_order), to_numpy(data.X))
 
 
-def test_minibatches_draw_a_new_order_each_epoch_from_the_stream_alone(each_backend):
+def test_minibatches_draw_a_new_order_each_epoch_from_the_stream_alone():
     def epochs(seed):
         rng = RandomStream(seed)
         return [[to_numpy(x).ravel().tolist() for x in data.minibatches(30, rng)] for _ in range(2)]

@@ -15,7 +15,7 @@ from npgan.layers import Linear, RectifiedLinear
 from npgan.mlp import MLP
 from npgan.released.noise_layers import IntrinsicDropout
 
-pytestmark = pytest.mark.usefixtures("each_backend", "float64")
+pytestmark = pytest.mark.usefixtures("float64")
 
 CORNERS = np.array([[0., 0], [0, 1], [1, 0], [1, 1]])
 

@@ -17,8 +17,6 @@ from npgan.section7.conditional import ConditionalGenerator
 from npgan.section7.inference import InferenceBeside, Inferer, inference_step, reconstruction_step
 from npgan.train import Train, TrainingDiverged
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 
 class Still(LearningRule):
     """Leaves the net as it is, with its gradient in ``net.grad``."""

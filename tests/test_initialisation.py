@@ -6,8 +6,6 @@ from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.initialisation import marginal_bias
 from npgan.layers import Linear, Maxout, Sigmoid
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 
 @pytest.mark.parametrize("arguments, std, bound", [
     ({"irange": .05}, .05 / 3 ** .5, .05),

@@ -11,8 +11,6 @@ from npgan.layer import Layer
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 LAYERS = {
     "linear": lambda rng: Linear(4, 3, 1., rng, init_bias=rng.normal((3,))),
     "rectifier": lambda rng: RectifiedLinear(4, 3, 1., rng, init_bias=rng.normal((3,))),

@@ -11,8 +11,6 @@ from npgan import backend
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid, sigmoid
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 
 def linear(W, b=0., kind=Linear, *sizes, **arguments):
     """A layer whose weights are written out."""

@@ -13,8 +13,6 @@ from npgan.learning_rule import LearningRule, Momentum
 from npgan.mlp import MLP
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 
 def net_at(*theta, grad=0.):
     """Something with a theta and a grad that a rule can move, and no norm limits."""

@@ -12,8 +12,6 @@ from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 
 def test_two_layers_by_hand():
     """x = 2 under a rectifier of weights 1, -1 and a linear unit of weights 3, 5: h = 3 max(0, 2) + 5 max(0, -2)."""

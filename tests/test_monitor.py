@@ -20,7 +20,7 @@ from npgan.schedules import PolyakAverage
 from npgan.section7.conditional import ConditionalGenerator
 from npgan.train import Train, TrainingDiverged
 
-pytestmark = pytest.mark.usefixtures("each_backend", "float64")
+pytestmark = pytest.mark.usefixtures("float64")
 
 LOG2 = np.log(2)
 

@@ -13,9 +13,6 @@ from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)        # for what takes many passes
-
 LAYERS = {"NoiseCat": lambda rng: NoiseCat(5, 2, .5, rng), "Clusterize": lambda rng: Clusterize(.3, rng),
           "IntrinsicDropout": lambda rng: IntrinsicDropout(.6, rng=rng)}
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
@@ -79,7 +76,7 @@ def test_samples_have_noise_of_their_own_though_z_is_one(make):
 
 # Gradients
 
-@on_numpy
+@pytest.mark.numpy_only
 @every_layer
 @pytest.mark.usefixtures("float64")
 def test_gradients_given_the_noise(make):

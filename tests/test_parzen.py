@@ -27,9 +27,7 @@ from npgan.parzen import (
     sanity_samples,
 )
 
-pytestmark = pytest.mark.usefixtures("each_backend")
 float64 = pytest.mark.usefixtures("float64")
-on_numpy = pytest.mark.parametrize("each_backend", ["numpy"], indirect=True)
 
 
 def by_scipy(x, samples, sigma):
@@ -167,7 +165,7 @@ def test_streaming_equals_batch(sizes):
     assert_allclose(to_numpy(parzen.log_likelihood), ours(x, samples, .3), rtol=1e-12)
 
 
-@on_numpy
+@pytest.mark.numpy_only
 def test_memory_does_not_grow_with_the_matrix_of_distances():
     a = np.zeros((8000, 16), "float32")                         # 256 MB of distances
     tracemalloc.start()
@@ -242,7 +240,7 @@ def test_centre_without_rows_stays():
     assert_array_equal(to_numpy(parzen._kmeans(asarray([[0.], [.2], [1.]]), centres)), [[.1], [1.], [9.]])
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.skipif(not all(map(finding.find, mnist.FILES)), reason="no folder of NPGAN_DATA_PATH holds MNIST")
 def test_mnists_training_rows():
     """Theis et al. (2016), Table 1, give 243 nats for 10,000 samples of the true distribution."""
@@ -299,7 +297,7 @@ def test_bad_calls():
             next(sanity_samples(train, num_samples, RandomStream(1)))
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.parametrize("floatX, large", [("float32", 1e19), ("float32", 3e38), ("float64", 1e154)])
 def test_rows_whose_distances_are_beyond_all_numbers_are_refused(floatX, large):
     ones, rows = np.ones((3, 2), floatX), np.array([[0, 1], [1, large]], floatX)
@@ -309,7 +307,7 @@ def test_rows_whose_distances_are_beyond_all_numbers_are_refused(floatX, large):
         assert (caught.type is SamplesOutOfRange) == (name == "samples")        # of which a game that diverged is told
 
 
-@on_numpy
+@pytest.mark.numpy_only
 @pytest.mark.parametrize("floatX, atol", [("float32", 1e-6), ("float64", 1e-14)])
 def test_the_log_of_a_mean_of_exponentials_over_the_whole_range(floatX, atol):
     """Rows one by one, near two centres and as far away as can be, from 60 digits by the definition."""

@@ -12,7 +12,7 @@ from npgan.backend import to_numpy
 from npgan.datasets.preprocessing import global_contrast_normalize
 
 
-def test_pictures_have_mean_0_and_norm_55(each_backend):
+def test_pictures_have_mean_0_and_norm_55():
     X = np.random.RandomState(0).randint(0, 256, (50, 3072))
     normal = global_contrast_normalize(backend.asarray(X), 55.)
     assert normal.dtype == backend.floatX
@@ -29,7 +29,7 @@ def test_by_hand(float64):
 
 
 @pytest.mark.parametrize("value", [0, 1 / 255, .1, 200, 255])
-def test_a_picture_of_one_value_becomes_0_and_not_amplified_rounding(value, each_backend):
+def test_a_picture_of_one_value_becomes_0_and_not_amplified_rounding(value):
     assert not to_numpy(global_contrast_normalize(np.full((2, 3072), value), 55.)).any()
 
 

@@ -35,7 +35,7 @@ def path(folders):
 
 
 @pytest.mark.parametrize("which", CODES)
-def test_parts_are_the_pictures_of_their_codes(which, path, each_backend):
+def test_parts_are_the_pictures_of_their_codes(which, path):
     variables = faces()
     savemat(path, variables, do_compression=True)
     for fold in range(5):

@@ -20,8 +20,6 @@ from npgan.monitor import Monitor
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train, TrainingDiverged
 
-pytestmark = pytest.mark.usefixtures("each_backend")
-
 DATA = np.random.RandomState(2014).uniform(size=(25, 4))
 
 

@@ -79,7 +79,7 @@ def test_grid_refuses(patches, options, message):
         viewer.grid(patches, 1, 2, **options)
 
 
-def test_nearest_is_the_smallest_distance(each_backend):
+def test_nearest_is_the_smallest_distance():
     rng = RandomStream(2014)
     samples, X = rng.normal((7, 5)), rng.normal((2500, 5)) + 1000   # far from 0, where the terms cancel
     samples += 1000
@@ -92,7 +92,7 @@ def test_nearest_takes_the_first_of_equals():
     assert neighbours.nearest(np.ones((1, 2)), np.array([[5., 5.], [2., 1.], [1., 2.]])).tolist() == [1]
 
 
-def test_sheet_is_figure_2(each_backend):
+def test_sheet_is_figure_2():
     train = digits.load("train")
     rows = np.arange(20) * 50
     sheet = viewer.nearest_sheet(train.X[xp.asarray(rows)], train.X, train.shape)
