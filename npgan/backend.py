@@ -10,8 +10,8 @@ On a GPU everything stays on the device, whole data sets too: a training step mo
 """
 import importlib
 import os
-import sys
 from contextlib import ExitStack, contextmanager
+from numbers import Real
 
 import numpy as np
 
@@ -112,14 +112,102 @@ def out_of_memory(error):
     return isinstance(error, MemoryError) or any(name in str(error) for name in MEMORY_ERRORS)
 
 
-def to_numpy(a):
-    """The NumPy copy of a backend array, for files, pictures and printing; a NumPy array comes back as it is."""
-    return a.get() if hasattr(a, "get") else np.asarray(a)
+# What asarray and to_numpy refuse, by the letter of NumPy's dtype.kind.
+REFUSED = {"c": "complex numbers", "M": "dates", "m": "time spans", "O": "objects", "S": "text", "U": "text",
+           "T": "text", "V": "records"}
 
 
-def asarray(a):
-    """`a` as a backend array of floatX: the door by which data enter; no copy if it is one already."""
-    return xp.asarray(a, dtype=floatX)
+def asarray(a, dtype=None, name="the array"):
+    """
+    Return `a` as an array of the backend: the one door for arrays from outside.
+
+    Parameters
+    ----------
+    a : array_like
+        Real numbers or booleans: a list, a NumPy array of any type, byte order and memory layout, a memory map, a
+        pandas DataFrame or Series, or an array of the backend.
+    dtype : dtype, optional
+        floatX by default.  Only whole numbers become whole numbers: labels 1.0 and 2.5 are refused alike.
+    name : str
+        What error messages call `a`.
+
+    Returns
+    -------
+    backend array
+        In C order; `a` itself where it is such an array already, otherwise a copy.
+
+    Raises
+    ------
+    TypeError
+        For a masked array, a numpy.matrix, complex numbers, dates, text or other objects.
+    ValueError
+        For rows of different lengths.
+    """
+    dtype = np.dtype(dtype or floatX)
+    a = a if _is_on_device(a) else _real_numbers(a, name)
+    if dtype.kind in "iu" and a.dtype.kind not in "iu" and a.size:
+        raise TypeError(f"{name} must be whole numbers, got {a.dtype}")
+    return xp.asarray(a, dtype=dtype, order="C")
+
+
+def to_numpy(a, name="the array"):
+    """
+    Return `a` as a NumPy array, for files, pictures and printing.
+
+    Parameters
+    ----------
+    a : array_like
+        As for `asarray`; it keeps its own dtype.
+    name : str
+        What error messages call `a`.
+
+    Returns
+    -------
+    numpy array
+        A copy of an array on a GPU; a NumPy array comes back as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `asarray`.
+    """
+    return a.get() if _is_on_device(a) else _real_numbers(a, name)
+
+
+def precision_of(a):
+    """Return "float32" or "float64" if that is the dtype of `a`, and floatX for anything else."""
+    name = getattr(getattr(a, "dtype", None), "name", None)
+    return name if name in PRECISIONS else floatX
+
+
+def is_array(a):
+    """Return whether `a` is a plain array of the backend, one that computes as such: neither masked nor a matrix."""
+    return isinstance(a, xp.ndarray) and not isinstance(a, (np.ma.MaskedArray, np.matrix))
+
+
+def _is_on_device(a):
+    """Return whether `a` is an array of CuPy's, which NumPy cannot read."""
+    return hasattr(a, "__cuda_array_interface__")
+
+
+def _real_numbers(a, name):
+    """Return `a` as a NumPy array of real numbers or booleans; raise TypeError or ValueError for anything else."""
+    if isinstance(a, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be real numbers, got a masked array; fill its gaps with a.filled(value), or "
+                        "leave those rows out")
+    if isinstance(a, np.matrix):
+        raise TypeError(f"{name} must be real numbers, got a numpy.matrix, which multiplies in its own way; convert "
+                        "it with numpy.asarray")
+    try:
+        array = np.asarray(a)
+    except ValueError as error:
+        raise ValueError(f"{name} must have rows of one length, got others ({error})") from error
+    if array.dtype.kind == "O" and all(isinstance(value, (Real, np.bool_)) for value in array.flat):
+        array = np.asarray(array.tolist())              # a table of numbers and booleans comes as objects
+    if array.dtype.kind in REFUSED:
+        raise TypeError(f"{name} must be real numbers, got {REFUSED[array.dtype.kind]} ({type(a).__name__} of "
+                        f"{array.dtype}); convert them to numbers first, as with astype(float)")
+    return array
 
 
 def check_stream(rng):
@@ -246,11 +334,8 @@ def aside(streams, *seed):
         yield
 
 
-if os.environ.get("NPGAN_BACKEND"):             # whoever mistook it is told so in one line, as by the examples
+if os.environ.get("NPGAN_BACKEND"):
     try:
         use(os.environ["NPGAN_BACKEND"])
-    except (BackendError, ValueError) as mistake:
-        if os.environ.get("NPGAN_TRACEBACK"):
-            raise
-        sys.stderr.write(f"npgan: error: NPGAN_BACKEND={os.environ['NPGAN_BACKEND']}: {mistake}\n")
-        raise SystemExit(2) from None
+    except (BackendError, ValueError) as error:
+        raise type(error)(f"NPGAN_BACKEND={os.environ['NPGAN_BACKEND']}: {error}") from error

@@ -1,6 +1,5 @@
 """What a layer is: the contract between the forward pass, the backward pass and the parameters."""
-
-
+from npgan import backend
 
 
 class Layer:
@@ -115,9 +114,9 @@ class Layer:
 
     def check_input(self, state_below):
         """Refuse a `state_below` of another width or precision, in words and not by a failed product."""
-        if not hasattr(state_below, "shape"):
-            raise TypeError(f"{self!r} takes an array, got a {type(state_below).__name__}; make one by "
-                            "npgan.backend.asarray")
+        if not backend.is_array(state_below):
+            raise TypeError(f"{self!r} takes a plain array, got a {type(state_below).__name__}; "
+                            "npgan.backend.asarray converts lists and tables")
         if state_below.ndim != 2 or state_below.shape[1] != self.nvis or not len(state_below):
             raise ValueError(f"{self!r} takes one or more rows of {self.nvis} numbers, shape (m, {self.nvis}), "
                              f"got shape {state_below.shape}")

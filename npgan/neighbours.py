@@ -1,4 +1,5 @@
 """The nearest training examples, as in Figure 2."""
+from npgan import backend
 from npgan.backend import xp
 
 
@@ -11,19 +12,19 @@ def nearest(samples, X):
 
     Parameters
     ----------
-    samples : array (n, d)
-    X : array (N, d)
+    samples : array_like (n, d)
+    X : array_like (N, d)
 
     Returns
     -------
     backend int array (n,)
         Rows of X; the first of equal ones.
     """
-    samples = xp.asarray(samples, dtype="float64")
+    samples = backend.asarray(samples, "float64", name="samples")
     smallest = xp.full(len(samples), xp.inf)
     rows = xp.zeros(len(samples), dtype="int64")
     for start in range(0, len(X), 1000):
-        x = xp.asarray(X[start:start + 1000], dtype="float64")
+        x = backend.asarray(X[start:start + 1000], "float64", name="X")
         distance = xp.sum(x * x, axis=1) - 2 * xp.matmul(samples, x.T)
         closer = xp.min(distance, axis=1) < smallest
         rows = xp.where(closer, start + xp.argmin(distance, axis=1), rows)

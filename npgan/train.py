@@ -104,9 +104,10 @@ class Train:
         if batch_size > len(dataset):
             raise ValueError(f"batch_size {batch_size} is more than the data's {len(dataset)} rows")
         low, high = float(dataset.X.min()), float(dataset.X.max())
-        if isinstance(G.mlp.layers[-1], Sigmoid) and not 0 <= low <= high <= 1:
+        rounding = 4 * float(xp.finfo(dataset.X.dtype).eps)         # data scaled in floatX may end a little beyond
+        if isinstance(G.mlp.layers[-1], Sigmoid) and not -rounding <= low <= high <= 1 + rounding:
             raise ValueError("a generator that ends in sigmoids makes numbers in [0, 1], "
-                             f"the data are in [{low:g}, {high:g}]; rescale them, or end the generator in Linear")
+                             f"the data are in [{low}, {high}]; rescale them, or end the generator in Linear")
         check_stream(rng)
         if not isinstance(extensions, Sequence):
             raise TypeError(f"extensions must be a list of them, got a {type(extensions).__name__}; put it in [...]")

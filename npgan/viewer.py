@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
+from npgan import backend
 from npgan.backend import to_numpy
 from npgan.files import replacing
 from npgan.neighbours import nearest
@@ -39,7 +40,7 @@ def grid(patches, rows, cols, activations=None, rescale=False):
 
     Parameters
     ----------
-    patches : array (n, h, w) or (n, h, w, 3), in [-1, 1]
+    patches : array_like (n, h, w) or (n, h, w, 3), in [-1, 1]
         Grey or in colour, n at most rows * cols.
     rows, cols : int
         Size of the grid, in patches.
@@ -57,13 +58,13 @@ def grid(patches, rows, cols, activations=None, rescale=False):
     ValueError
         If the patches have another shape or range, or are too many.
     """
-    patches = np.asarray(to_numpy(patches), float)
+    patches = np.asarray(to_numpy(patches, "patches"), float)
     if patches.ndim not in (3, 4) or patches.shape[3:] not in ((), (3,)) or patches.size == 0:
         raise ValueError(f"patches must be (n, h, w) or (n, h, w, 3), none of them 0, got the shape {patches.shape}")
     n = len(patches)
     if n > rows * cols:
         raise ValueError(f"a grid of {rows} x {cols} holds {rows * cols} patches, got {n}; see square_ish")
-    marked = np.zeros(n, bool) if activations is None else np.asarray(to_numpy(activations), bool)
+    marked = np.zeros(n, bool) if activations is None else np.asarray(to_numpy(activations, "activations"), bool)
     if marked.shape != (n,):
         raise ValueError(f"activations must be one for each of the {n} patches, got the shape {marked.shape}")
 
@@ -95,9 +96,9 @@ def nearest_sheet(samples, X, shape, rows=4, cols=6):
 
     Parameters
     ----------
-    samples : array (rows * (cols - 1), d)
+    samples : array_like (rows * (cols - 1), d)
         Fair draws, as the generator gave them.
-    X : array (N, d)
+    X : array_like (N, d)
         The rows it was trained on, in the same representation.
     shape : tuple of int
         Of a row's picture: (h, w); (h, w, 3), or (3, h, w) for three planes.
@@ -112,6 +113,7 @@ def nearest_sheet(samples, X, shape, rows=4, cols=6):
     ValueError
         If the samples are of another number or size.
     """
+    samples, X = backend.asarray(samples, name="samples"), backend.asarray(X, name="X")
     if samples.shape != (rows * (cols - 1), X.shape[1]):
         raise ValueError(f"a sheet of {rows} x {cols} takes samples of shape {(rows * (cols - 1), X.shape[1])}, "
                          f"got {samples.shape}")
@@ -210,6 +212,8 @@ def save(path, picture):
     """
     path = Path(path)
     kind = path.suffix[1:].lower()
+    if not isinstance(picture, Figure):
+        picture = to_numpy(picture, "picture")
     if kind not in FORMATS:
         raise ValueError(f"a picture's name must end in .{', .'.join(FORMATS)}, got {str(path)!r}")
     try:

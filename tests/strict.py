@@ -188,6 +188,7 @@ class Array:
     """An array of the pretended device, kept as the NumPy array `host`; a view where that is one."""
 
     __slots__ = ("host",)
+    __cuda_array_interface__ = {}           # by which npgan knows CuPy's arrays
     __hash__ = None
     __array_ufunc__ = None                  # so NumPy's ufuncs refuse it, and NumPy's numbers leave arithmetic to it
 
@@ -278,8 +279,9 @@ class Module:
         unwrap(host.dtype, "dtype")
         return Array(host)
 
-    def asarray(self, a, dtype=None):
-        return self.array(a, dtype, copy=False)
+    def asarray(self, a, dtype=None, order=None):
+        array = self.array(a, dtype, copy=False)
+        return array if order is None or array.host.flags.c_contiguous else Array(np.asarray(array.host, order=order))
 
     def asnumpy(self, a):
         return a.get()

@@ -458,7 +458,7 @@ def test_slopes_that_rounding_drowns_are_named():
 @pytest.mark.parametrize("thing, inputs, error, words", [
     (lambda rng: object(), [1.], TypeError, "has no fprop, no bprop, no params"),
     (lambda rng: small_generator(rng), [1.], TypeError, "has no params"),
-    (lambda rng: Affine(rng), ["1"], TypeError, "input 0 must be an array of floats, got str"),
+    (lambda rng: Affine(rng), ["1"], TypeError, "input 0 must be real numbers, got text"),
     (lambda rng: small_pair(rng), [], TypeError, "on x and z, got 0 inputs"),
 ])
 def test_refuses(thing, inputs, error, words):

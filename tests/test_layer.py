@@ -153,7 +153,7 @@ def test_fprop_refuses_another_shape(name, shape):
 
 
 def test_fprop_refuses_a_list():
-    with pytest.raises(TypeError, match=r"Linear\(.*\) takes an array, got a list; make one by npgan.backend.asarray"):
+    with pytest.raises(TypeError, match=r"Linear\(.*\) takes a plain array, got a list; npgan.backend.asarray"):
         LAYERS["linear"](RandomStream(0)).fprop([[1., 2, 3, 4]])
 
 

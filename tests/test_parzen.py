@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from scipy.cluster.vq import kmeans2
 from scipy.special import logsumexp
 
-from npgan import backend, parzen
+from npgan import parzen
 from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.datasets import finding, mnist
 from npgan.parzen import (
@@ -278,14 +278,24 @@ def test_a_sigma_whose_square_is_no_number_of_x_s_precision_is_refused(floatX, l
             log_likelihood(x, x, sigma)
 
 
-def test_bad_types():
+@pytest.mark.parametrize("floatX", ["float32", "float64"])
+def test_samples_come_in_the_precision_of_the_rows(floatX):
+    x = np.random.RandomState(1).normal(size=(5, 3)).astype(floatX)
+    mu = np.random.RandomState(2).normal(size=(7, 3)).astype("float32")
+    expected = to_numpy(log_likelihood(xp.asarray(x), xp.asarray(mu.astype(floatX)), .5))
+    for samples in (mu.tolist(), np.asfortranarray(mu), mu.astype("float64"), mu.astype(">f8")):
+        for rows in (xp.asarray(x), np.asfortranarray(x), x.astype(x.dtype.newbyteorder(">"))):
+            assert_array_equal(to_numpy(log_likelihood(rows, samples, .5)), expected)
+
+
+def test_rows_that_are_no_numbers_are_refused():
     good = asarray([[0.]])
-    with pytest.raises(TypeError, match="x must be an array of float32 or float64, got int64"):
-        log_likelihood(xp.zeros((1, 1), "int64"), good, 1.)
-    with pytest.raises(TypeError, match="samples must be an array of .* got list"):
-        log_likelihood(good, [[0.]], 1.)
-    with pytest.raises(TypeError, match=f"one dtype, got {backend.floatX} and float64"):
-        log_likelihood(good, xp.zeros((1, 1), "float64"), 1.)
+    with pytest.raises(TypeError, match="x must be real numbers, got a masked array"):
+        log_likelihood(np.ma.masked_invalid([[np.nan]]), good, 1.)
+    with pytest.raises(TypeError, match="samples must be real numbers, got a numpy.matrix"):
+        log_likelihood(good, np.array([[0.]]).view(np.matrix), 1.)
+    with pytest.raises(TypeError, match="train must be real numbers, got text"):
+        next(sanity_samples([["a"]], 1, RandomStream(1)))
 
 
 def test_bad_calls():

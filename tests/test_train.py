@@ -383,6 +383,16 @@ def test_what_does_not_fit_is_refused_before_training(keywords, message):
         small_train(**keywords)
 
 
+def test_data_that_rounding_took_a_little_beyond_0_and_1_suit_sigmoids():
+    """The largest number may be 1 + eps, as after scikit-learn's MinMaxScaler in float32."""
+    data, eps = DATA.astype("float32"), np.finfo("float32").eps
+    data[3, 1], data[5, 2] = 1 + eps, -eps
+    small_train(data).main_loop(1)
+    data[3, 1] = 1 + 8 * eps
+    with pytest.raises(ValueError, match=r"makes numbers in \[0, 1\], .* 1\.00000095"):
+        small_train(data)
+
+
 def test_what_is_no_step_or_no_list_is_refused():
     step = small_train().step
     with pytest.raises(TypeError, match="step must hold a pair, rule_G and rule_D, as .* does, got None"):

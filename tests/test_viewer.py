@@ -104,6 +104,17 @@ def test_sheet_is_figure_2():
     assert yellow.sum() == 4 * (34**2 - 32**2) and not yellow[:, :5 * 37].any()
 
 
+def test_sheet_of_lists_and_tables():
+    pandas = pytest.importorskip("pandas")
+    samples, X = np.linspace(0, 1, 8).reshape(2, 4), np.eye(4)
+    expected = viewer.nearest_sheet(samples, X, (2, 2), rows=2, cols=2)
+    assert_array_equal(viewer.nearest_sheet(samples.tolist(), pandas.DataFrame(X), (2, 2), rows=2, cols=2), expected)
+    with pytest.raises(TypeError, match="samples must be real numbers, got a masked array"):
+        viewer.nearest_sheet(np.ma.array(samples), X, (2, 2), rows=2, cols=2)
+    with pytest.raises(TypeError, match="patches must be real numbers, got complex numbers"):
+        viewer.grid(np.zeros((1, 4, 4), complex), 1, 1)
+
+
 def test_sheet_of_normalised_colour_planes_is_scaled_by_the_samples():
     red, green, blue = np.zeros((3, 3, 30, 30))
     red[0, :15], green[1], blue[2] = 2, -1, 8                       # the upper half red

@@ -43,16 +43,15 @@ class Dataset:
 
     Raises
     ------
+    TypeError
+        If X is no array of real numbers, or y none of whole numbers.
     ValueError
         If X, y and shape do not fit together or a value is NaN or infinite.
     """
 
     def __init__(self, X, y=None, shape=None, name="data", caveat=""):
         self.caveat, self.name = caveat, f"{name} (unofficial)" if caveat else name
-        try:
-            self.X = backend.asarray(X)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"X must be rows of numbers, all of one length, got others ({error})") from error
+        self.X = backend.asarray(X, name="X")
         if self.X.ndim != 2 or self.X.size == 0:
             raise ValueError(f"X must be (rows, values of a row), neither of them 0, got the shape {self.X.shape}; "
                              "flatten pictures with X.reshape(len(X), -1)")
@@ -66,14 +65,9 @@ class Dataset:
             raise ValueError(f"shape must be whole numbers that hold the {d} values of a row, got {shape!r}")
         self.y = None
         if y is not None:
-            wanted = f"y must be one whole number for each of the {n} rows"
-            try:
-                self.y = backend.to_numpy(y)
-            except ValueError as error:
-                raise ValueError(f"{wanted}, got others ({error})") from error
-            if self.y.shape != (n,) or self.y.dtype.kind not in "iu":
-                raise ValueError(f"{wanted}, got the shape {self.y.shape} of {self.y.dtype}")
-            self.y = self.y.astype(int)
+            self.y = backend.to_numpy(backend.asarray(y, int, name="y"))
+            if self.y.shape != (n,):
+                raise ValueError(f"y must have one label for each of the {n} rows, got the shape {self.y.shape}")
 
     def __len__(self):
         return len(self.X)

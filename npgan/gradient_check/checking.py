@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from npgan import backend
 from npgan.adversarial import AdversaryPair
 from npgan.backend import RandomStream, xp
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
@@ -89,10 +90,8 @@ class _Subject:
         if missing:
             raise TypeError("check takes an object with fprop, bprop, params and grads, or (cost, grad), or an "
                             f"AdversaryPair; {thing!r} has no {', no '.join(missing)}")
+        inputs = {name: backend.asarray(x, backend.precision_of(x), name=name) for name, x in inputs.items()}
         for name, x in inputs.items():
-            if getattr(getattr(x, "dtype", None), "kind", "") != "f":
-                raise TypeError(f"{name} must be an array of floats, got {type(x).__name__}; "
-                                "npgan.backend.asarray makes one")
             if not x.size or not xp.isfinite(x).all():
                 raise ValueError(f"{name} must have numbers, all of them finite, got "
                                  f"{'NaN or infinity' if x.size else f'shape {x.shape}'}")

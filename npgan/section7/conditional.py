@@ -8,8 +8,6 @@ p_data(c) p_g(x | c) for the samples: its optimum is p_g(x | c) = p_data(x | c) 
 
 Layers that see c take it as the last `ncond` of their inputs; the first of G and the first of D do, others need not.
 """
-import numpy as np
-
 from npgan import backend
 from npgan.adversarial import Generator
 from npgan.backend import xp
@@ -33,18 +31,18 @@ def one_hot(y, num_classes=10):
 
     Parameters
     ----------
-    y : sequence of int (m,), in 0 .. num_classes - 1
+    y : array_like of int (m,), in 0 .. num_classes - 1
     num_classes : int
 
     Returns
     -------
     backend array (m, num_classes) of floatX
     """
-    y = np.asarray(backend.to_numpy(y))
-    if y.ndim != 1 or y.dtype.kind not in "iu" or not y.size or not 0 <= y.min() <= y.max() < num_classes:
-        found = f"{y.min()} to {y.max()}" if y.size and y.dtype.kind in "iuf" else f"{y.dtype} of shape {y.shape}"
+    y = backend.asarray(y, int, name="labels")
+    if y.ndim != 1 or not y.size or not 0 <= y.min() <= y.max() < num_classes:
+        found = f"{y.min()} to {y.max()}" if y.size else f"shape {y.shape}"
         raise ValueError(f"labels must be a list of whole numbers from 0 to {num_classes - 1}, got {found}")
-    return backend.asarray(y[:, None] == np.arange(num_classes))
+    return backend.asarray(y[:, None] == xp.arange(num_classes))
 
 
 class Conditional(Linear):
