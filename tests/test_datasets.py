@@ -74,12 +74,12 @@ def test_dataset_refuses(X, options, message):
     (np.zeros((2, 4)), {"y": [.5, 1.]}, "y must be whole numbers, got float64"),
     (np.zeros((2, 4)), {"y": "ab"}, "y must be real numbers, got text"),
 ])
-def test_dataset_refuses_what_is_no_array_of_numbers(X, options, message, each_backend):
+def test_dataset_refuses_what_is_no_array_of_numbers(X, options, message):
     with pytest.raises(TypeError, match=message):
         Dataset(X, **options)
 
 
-def test_a_table_and_one_of_its_columns_make_a_dataset(each_backend):
+def test_a_table_and_one_of_its_columns_make_a_dataset():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"a": [1, 2, 3], "b": [.5, .25, 0], "label": [0, 2, 1]}, index=[5, 3, 4])
     data = Dataset(table[["a", "b"]], table["label"], shape=(1, 2))
