@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 from numpy.testing import assert_array_equal
 from scipy.io import savemat
-from test_examples import ROOT, run
+from scripts import ROOT, run
 
 from npgan import checkpoint
 from npgan.datasets import cifar10, finding, tfd

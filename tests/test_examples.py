@@ -4,18 +4,16 @@ import importlib
 import io
 import os
 import re
-import runpy
 import subprocess
 import sys
-import warnings
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from scripts import ROOT, STAND_IN, mistake, prepare, run
 
-from npgan import backend, checkpoint
+from npgan import checkpoint
 from npgan.adversarial import Generator
 from npgan.backend import RandomStream
 from npgan.datasets import finding
@@ -23,38 +21,11 @@ from npgan.layers import Sigmoid
 from npgan.mlp import MLP
 from npgan.section7.conditional import ConditionalGenerator, ConditionalRectifiedLinear
 
-ROOT = Path(__file__).resolve().parents[1]
-STAND_IN = Path(__file__).resolve().with_name("stand_in")
-
-
-def run(script, *arguments, cwd, **environment):
-    """The finished process of an example, its output as text; npgan is this tree's."""
-    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    env = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", **environment}
-    return subprocess.run([sys.executable, ROOT / "examples" / script, *map(str, arguments)], cwd=cwd, env=env,
-                          capture_output=True, text=True, timeout=120)
-
-
-def play(patch, folder, script, *arguments):
-    """The names of an example, run in this process and in a `folder`; the `patch`, a MonkeyPatch, undoes the rest."""
-    patch.chdir(folder)
-    patch.syspath_prepend(ROOT / "examples")
-    patch.setattr(sys, "argv", [script, *map(str, arguments)])
-    patch.setattr(sys, "excepthook", sys.excepthook)
-    patch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    patch.setattr(backend, "floatX", backend.floatX)
-    patch.setenv("NPGAN_DATA_PATH", os.environ.get("NPGAN_DATA_PATH", ""))
-    return runpy.run_path(str(ROOT / "examples" / script))
-
 
 @pytest.fixture
 def common(monkeypatch, tmp_path):
     """The module that all examples share, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(ROOT / "examples")
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    monkeypatch.setenv("NPGAN_DATA_PATH", os.environ.get("NPGAN_DATA_PATH", ""))
+    prepare(monkeypatch, tmp_path, "script.py")
     return importlib.import_module("common")
 
 
@@ -113,20 +84,29 @@ def test_coordination_compares_game_by_game(tmp_path, compare, seeds, games):
     assert imread(tmp_path / "coordination.png").shape[0] > 700
 
 
+@pytest.mark.parametrize("arguments, message", [
+    (["--max_epochs", "0"], "--max_epochs: must be a whole number >= 1, got '0'"),
+    (["--max_epochs", "many"], "--max_epochs: must be a whole number >= 1, got 'many'"),
+    (["--seed", "-1"], "--seed: must be a whole number >= 0, got '-1'"),
+    (["--backend", "theano"], "invalid choice: 'theano'"),
+    (["--save_path", "nowhere/digits.png"], "cannot write to the folder"),
+    (["--save_path", f"{__file__}/digits.png"], "test_examples.py: make it, or choose another"),
+    (["--save_path", os.path.dirname(__file__)], "tests is a folder: give the path of a file"),
+    (["--save_path", ".png"], "--save_path: must be a name ending in .png or .pdf or .svg, got '.png'"),
+    (["--save_path", "digits.doc"], "--save_path: must be a name ending in .png or .pdf or .svg, got 'digits.doc'"),
+    (["--resume"], "No file digits.npz; leave out --resume to start a new training"),
+])
+def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, arguments, message, monkeypatch, capsys):
+    assert message in mistake(monkeypatch, capsys, tmp_path, "digits.py", *arguments)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("arguments, environment, message", [
-    (["--max_epochs", "0"], {}, "--max_epochs: must be a whole number >= 1, got '0'"),
-    (["--max_epochs", "many"], {}, "--max_epochs: must be a whole number >= 1, got 'many'"),
-    (["--seed", "-1"], {}, "--seed: must be a whole number >= 0, got '-1'"),
-    (["--backend", "theano"], {}, "invalid choice: 'theano'"),
-    (["--save_path", "nowhere/digits.png"], {}, "cannot write to the folder"),
-    (["--save_path", f"{__file__}/digits.png"], {}, "test_examples.py: make it, or choose another"),
     (["--resume"], {}, "No file digits.npz; leave out --resume to start a new training"),
-    (["--save_path", os.path.dirname(__file__)], {}, "tests is a folder: give the path of a file"),
-    (["--save_path", ".png"], {}, "--save_path: must be a name ending in .png or .pdf or .svg, got '.png'"),
-    (["--save_path", "digits.doc"], {}, "--save_path: must be a name ending in .png or .pdf or .svg, got 'digits.doc'"),
+    (["--max_epochs", "0"], {}, "--max_epochs: must be a whole number >= 1, got '0'"),
     ([], {"NPGAN_BACKEND": "theano"}, "the backend must be one of numpy, cupy, got 'theano'"),
 ])
-def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, arguments, environment, message):
+def test_a_mistake_ends_a_process_likewise(tmp_path, arguments, environment, message):
     done = run("digits.py", *arguments, cwd=tmp_path, **environment)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

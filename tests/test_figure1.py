@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
-from test_examples import ROOT, run
+from scripts import ROOT, run
 
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream, asarray, to_numpy

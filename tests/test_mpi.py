@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import ranks
 from numpy.testing import assert_allclose
-from test_mnist_examples import STAND_IN
+from scripts import RANDOM_MNIST
 
 from npgan import backend, checkpoint, mpi
 from npgan.backend import BackendError
@@ -104,7 +104,7 @@ def test_all_ranks_go_on_until_rank_0_has_saved(tmp_path, float64):
 def test_mnist_on_two_ranks(tmp_path):
     """Nets of the authors' size, two updates; rank 0 alone writes and prints, and one process can go on from there."""
     fewer_samples = "from npgan.monitor import LogLikelihood; LogLikelihood.__init__.__defaults__ = None, 1500, 1\n"
-    (tmp_path / "stand_in.py").write_text(fewer_samples + STAND_IN)
+    (tmp_path / "stand_in.py").write_text(fewer_samples + RANDOM_MNIST)
     done = mpiexec(2, "stand_in.py", "--max_epochs", 1, "--mpi", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("seed 2014") == done.stdout.count("wrote mnist.npz") == done.stderr.count("epoch 1/1") == 1

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2, multivariate_normal
-from test_examples import ROOT, run
+from scripts import ROOT, mistake
 
 from npgan import backend
 from npgan.backend import RandomStream, asarray, to_numpy
@@ -274,7 +274,6 @@ def test_every_picture_is_drawn(theory, noise_gradient, helvetica, sharp):
         assert names["picture"].shape[0] > 500 and names["picture"][..., :3].std() > .05
 
 
-def test_a_mistaken_number_ends_in_one_line(tmp_path):
-    done = run("helvetica.py", "--num_iterations", 0, cwd=tmp_path)
-    assert done.returncode == 2 and not list(tmp_path.iterdir())
-    assert done.stderr.strip().splitlines()[-1].endswith("--num_iterations: must be a whole number >= 1, got '0'")
+def test_a_mistaken_number_ends_in_one_line(tmp_path, monkeypatch, capsys):
+    line = mistake(monkeypatch, capsys, tmp_path, "helvetica.py", "--num_iterations", 0)
+    assert line.endswith("--num_iterations: must be a whole number >= 1, got '0'") and not list(tmp_path.iterdir())
