@@ -16,7 +16,8 @@ BENCHMARKS = ROOT / "tests" / "benchmarks"
 
 
 def run(*arguments):
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "NPGAN_BACKEND": "", "OPENBLAS_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "NPGAN_BACKEND": "", "NPGAN_DATA_PATH": "",
+           "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, BENCHMARKS / "bench_gpu.py", *arguments], env=env, capture_output=True,
                           text=True, timeout=120)
 

@@ -15,6 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from importlib import metadata
 
 VARIABLES = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 
@@ -127,7 +129,10 @@ def table(found, floor):
 
 def machine(threads):
     """Where and with what this ran."""
-    versions = {name: module.__version__ for name in ("numpy", "scipy", "torch", "jax") if (module := optional(name))}
+    versions = {}
+    for name in "numpy", "scipy", "torch", "jax":
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)             # without the seconds that an import of torch takes
     return {"python": platform.python_version(), **versions, "processor": processor(), "cores": os.cpu_count(),
             "threads": threads}
 
