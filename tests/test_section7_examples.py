@@ -6,37 +6,67 @@ import pytest
 from matplotlib.image import imread
 from scripts import ROOT, mistake, play, run
 
+from npgan.datasets import Dataset, digits
 
-@pytest.mark.parametrize("script, more", [("conditional.py", []), ("completion.py", ["--masks", "right_half"]),
-                                          ("inference.py", []), ("semi_supervised.py", ["--draws", "1"])])
-def test_a_brief_run_prints_its_numbers_and_draws(tmp_path, script, more, monkeypatch):
-    stem = script[:-3]
-    done = run(script, "--dataset", "digits", "--max_epochs", 2, *more, cwd=tmp_path)
+
+def assert_drawn(path):
+    assert imread(path)[..., :3].std() > .05
+
+
+def test_conditional_judges_the_samples_of_each_class(tmp_path, monkeypatch):
+    done = run("conditional.py", "--dataset", "digits", "--max_epochs", 2, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert f"wrote {stem}.png" in done.stdout
-    assert imread(tmp_path / f"{stem}.png")[..., :3].std() > .05
-    if script == "conditional.py":
-        assert re.search(r"of 10,000 samples \d+\.\d% are of the class that was asked for", done.stdout)
-        assert len(re.findall(r"^ +\d  +\d+\.\d%.*\+-.*\+-", done.stdout, re.M)) == 10
-        done = run(script, "--dataset", "digits", "--max_epochs", 3, "--resume", cwd=tmp_path)
-        assert done.returncode == 2 and "saved with --max_epochs 2, this run has 3" in done.stderr
-        with pytest.raises(ValueError, match="^conditional.npz: expected a generator that takes z alone, found a Cond"):
-            play(monkeypatch, tmp_path, "semi_supervised.py", "--dataset", "digits", "conditional.npz")
-    if script == "completion.py":
-        assert len(re.findall(r" all +\d+\.\d% ", done.stdout)) == 7 and "NOT ALL" not in done.stdout
-    if script == "inference.py":
-        assert "G's parameters are as before: True" in done.stdout
-        nearest = float(re.search(r"nearest training digit +(\d+\.\d\d)", done.stdout)[1])
-        assert nearest == pytest.approx(1.25, abs=.01)              # of 300 digits to 1,197, whoever trains
-        rows = re.findall(r"^.* \d+\.\d\d$", done.stdout, re.M)
-        assert len(rows) == 7 and len(set(map(len, rows))) == 1     # one below the other
-    if script == "semi_supervised.py":
-        assert len(re.findall(r"^\D+( \d+\.\d\d){3}$", re.sub(" +", " ", done.stdout), re.M)) == 6
-        assert "+-" not in done.stdout                              # one draw has no error
-        assert ("--max_epochs 2 of 1000 shortens all trainings alike: inference nets make 6 updates in place of 3,000, "
-                "classifiers of few labelled digits 10 in place of 1,000\n") in done.stdout
-        with pytest.raises(ValueError, match="^--resume goes on .* semi_supervised.npz stands in place of; leave one"):
-            play(monkeypatch, tmp_path, script, "--dataset", "digits", "semi_supervised.npz", "--resume")
+    assert re.search(r"of 10,000 samples \d+\.\d% are of the class that was asked for", done.stdout)
+    assert len(re.findall(r"^ +\d  +\d+\.\d%.*\+-.*\+-", done.stdout, re.M)) == 10
+    assert "wrote conditional.png" in done.stdout
+    assert_drawn(tmp_path / "conditional.png")
+    with pytest.raises(ValueError, match="^conditional.npz: expected a generator that takes z alone, found a Cond"):
+        play(monkeypatch, tmp_path, "semi_supervised.py", "--dataset", "digits", "conditional.npz")
+
+
+def test_resuming_with_other_epochs_is_refused_by_the_option(tmp_path, monkeypatch, capsys):
+    play(monkeypatch, tmp_path, "inference.py", "--dataset", "digits", "--max_epochs", 1)
+    line = mistake(monkeypatch, capsys, tmp_path, "inference.py", "--dataset", "digits", "--max_epochs", 2, "--resume")
+    assert "saved with --max_epochs 1, this run has 2" in line
+
+
+def test_completion_fills_in_every_mask(tmp_path, monkeypatch, capsys):
+    play(monkeypatch, tmp_path, "completion.py", "--dataset", "digits", "--max_epochs", 1, "--masks", "right_half")
+    stdout = capsys.readouterr().out
+    assert len(re.findall(r" all +\d+\.\d% ", stdout)) == 7 and "NOT ALL" not in stdout
+    assert "wrote completion.png" in stdout
+    assert_drawn(tmp_path / "completion.png")
+
+
+def test_inference_leaves_g_alone_and_knows_the_nearest_digits(tmp_path, monkeypatch, capsys):
+    play(monkeypatch, tmp_path, "inference.py", "--dataset", "digits", "--max_epochs", 2)
+    stdout = capsys.readouterr().out
+    assert "G's parameters are as before: True" in stdout
+    nearest = float(re.search(r"nearest training digit +(\d+\.\d\d)", stdout)[1])
+    assert nearest == pytest.approx(1.25, abs=.01)              # of 300 digits to 1,197, whatever the training
+    rows = re.findall(r"^.* \d+\.\d\d$", stdout, re.M)
+    assert len(rows) == 7 and len(set(map(len, rows))) == 1     # one below the other
+    assert "wrote inference.png" in stdout
+    assert_drawn(tmp_path / "inference.png")
+
+
+def test_semi_supervised_compares_six_classifiers(tmp_path, monkeypatch, capsys):
+    """On 400 training digits in place of 1,197: linear classifiers take their time however short the game is."""
+    def fewer(which, load=digits.load):
+        data = load(which)
+        return Dataset(data.X[:400], data.y[:400], data.shape, data.name)
+
+    monkeypatch.setattr(digits, "load", fewer)
+    play(monkeypatch, tmp_path, "semi_supervised.py", "--dataset", "digits", "--max_epochs", 2, "--draws", 1)
+    stdout = capsys.readouterr().out
+    assert len(re.findall(r"^\D+( \d+\.\d\d){2}$", re.sub(" +", " ", stdout), re.M)) == 6      # 100 and 300 labels
+    assert "+-" not in stdout                                   # one draw has no error
+    assert ("--max_epochs 2 of 1000 shortens all trainings alike: inference nets make 6 updates in place of 3,000, "
+            "classifiers of few labelled digits 10 in place of 1,000\n") in stdout
+    assert "wrote semi_supervised.png" in stdout
+    assert_drawn(tmp_path / "semi_supervised.png")
+    with pytest.raises(ValueError, match="^--resume goes on .* semi_supervised.npz stands in place of; leave one"):
+        play(monkeypatch, tmp_path, "semi_supervised.py", "--dataset", "digits", "semi_supervised.npz", "--resume")
 
 
 @pytest.mark.parametrize("script, arguments, message", [
