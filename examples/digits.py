@@ -26,6 +26,7 @@ from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import Monitor
+from npgan.sanity import sanity_samples
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
@@ -82,7 +83,7 @@ with average.applied():
     samples = G.sample(num_samples)
     shown = G.sample(20)
 print(f"\nParzen log-likelihood of the {len(test)} test digits, in nats, by {num_samples} centres:")
-rows = [("adversarial nets", samples), *parzen.sanity_samples(train.X, num_samples, RandomStream([chosen.seed, 5]))]
+rows = [("adversarial nets", samples), *sanity_samples(train.X, num_samples, RandomStream([chosen.seed, 5]))]
 for name, centres in rows:
     result = parzen.evaluate(test.X, valid.X, centres)
     print(f"  {name:<28}{result.mean:8.1f} +- {result.standard_error:.1f}   (sigma {result.sigma:.2f})")

@@ -24,6 +24,7 @@ from npgan.backend import RandomStream, to_numpy
 from npgan.checkpoint.archive import blaming
 from npgan.datasets import digits, mnist
 from npgan.files import replacing
+from npgan.sanity import sanity_samples
 
 chosen = options(
     __doc__,
@@ -80,7 +81,7 @@ def unlikely(train):
                 "no generator, yet above real digits: what is near to many digits is rewarded",
                 "each pixel by itself, without any shape"]
     rng, most = RandomStream([chosen.seed, 5]), min(chosen.num_samples, len(train))
-    for (name, centres), warning in zip(parzen.sanity_samples(train.X, most, rng), warnings):
+    for (name, centres), warning in zip(sanity_samples(train.X, most, rng), warnings):
         yield name, centres, warning
     pictures = to_numpy(samples).reshape(-1, *train.shape)
     blurred = backend.asarray(gaussian_filter(pictures, (0, .5, .5)).reshape(samples.shape))

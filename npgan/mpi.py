@@ -215,10 +215,11 @@ def curve(likelihood, comm, G):
         if start // 1000 % comm.size == comm.rank:
             mine.append(G.mlp.fprop(z))
     samples = xp.concatenate(mine) if mine else None
-    return to_numpy(log_likelihood(likelihood.dataset.X, samples, parzen.SIGMAS, comm)).mean(axis=1).tolist()
+    log_p = log_likelihood_over_ranks(likelihood.dataset.X, samples, parzen.SIGMAS, comm)
+    return to_numpy(log_p).mean(axis=1).tolist()
 
 
-def log_likelihood(x, samples, sigmas, comm):
+def log_likelihood_over_ranks(x, samples, sigmas, comm):
     """
     `parzen.log_likelihood` of the rows x under the samples of all ranks, on each of them.
 
@@ -246,4 +247,4 @@ def log_likelihood(x, samples, sigmas, comm):
     kernels.total *= xp.exp((own - kernels.nearest) / kernels.sigma**2)
     add_up(comm, kernels.total)
     kernels.num_samples = comm.allreduce(kernels.num_samples)
-    return kernels.log_likelihood
+    return kernels.log_p

@@ -59,7 +59,7 @@ def log_likelihoods(comm=None):
         return {"log_p": parzen.log_likelihood(x, samples, SIGMAS)}
     others = [rank for rank in range(comm.size) if rank != 1]
     own = samples[others.index(comm.rank)::len(others)] if comm.rank != 1 else None
-    return {"log_p": mpi.log_likelihood(x, own, SIGMAS, comm)}
+    return {"log_p": mpi.log_likelihood_over_ranks(x, own, SIGMAS, comm)}
 
 
 class Failing:

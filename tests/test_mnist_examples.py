@@ -281,7 +281,7 @@ def test_training_curves_name_a_file_that_holds_nonsense(wrong, tmp_path, monkey
     ("parzen_ll.py", ["nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
     ("parzen_ll.py", ["g50.npz", "--dataset", "digits"], "g50.npz makes rows of 50 numbers, but digits has rows of 64"),
     ("parzen_ll.py", ["g64.npz", "--dataset", "digits", "--sigma", "0", "--samples_out", "kept.npy"],
-     "sigmas must be one positive number or more, got [0.]"),
+     "sigmas must be one positive number or more, from 1e-19 to 9e+18 for float32, got [0.]"),
     ("parzen_ll.py", ["g64.npz", "--num_samples", "0"], "--num_samples: must be"),
     ("figure2_mnist.py", ["damaged.npz"], "damaged.npz: expected a whole checkpoint of npgan"),
     pytest.param("figure2_mnist.py", ["g64.npz"], "g64.npz makes rows of 64 numbers, but MNIST has rows of 784",

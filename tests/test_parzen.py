@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, stats
-from scipy.cluster.vq import kmeans2
 from scipy.special import logsumexp
 
 from npgan import parzen
-from npgan.backend import RandomStream, asarray, to_numpy, xp
+from npgan.backend import asarray, to_numpy, xp
 from npgan.datasets import finding, mnist
+from npgan.kernels import parzen as in_blocks
 from npgan.parzen import (
     Result,
     SamplesOutOfRange,
@@ -24,7 +24,6 @@ from npgan.parzen import (
     evaluate,
     log_likelihood,
     over_folds,
-    sanity_samples,
 )
 
 float64 = pytest.mark.usefixtures("float64")
@@ -141,8 +140,9 @@ def test_change_of_units(both, sigma, c):
 def test_size_of_the_blocks_changes_nothing(monkeypatch):
     x, samples = near_rows(np.random.RandomState(1), 50, 70, 5)
     whole = ours(x, samples, [.1, .7])
-    for name, size in {"ROWS": 8, "SAMPLES": 9, "STRIP": 20}.items():
-        monkeypatch.setattr(parzen, name, size)
+    monkeypatch.setattr(parzen, "SAMPLES", 9)
+    monkeypatch.setattr(in_blocks, "ROWS", 8)
+    monkeypatch.setattr(in_blocks, "STRIP", 20)
     assert_allclose(ours(x, samples, [.1, .7]), whole, rtol=1e-12)
 
 
@@ -162,7 +162,7 @@ def test_streaming_equals_batch(sizes):
     for part in np.split(samples, np.cumsum(sizes)[:-1]):
         parzen.add(asarray(part[0] if len(part) == 1 else part))
     assert parzen.num_samples == 12
-    assert_allclose(to_numpy(parzen.log_likelihood), ours(x, samples, .3), rtol=1e-12)
+    assert_allclose(to_numpy(parzen.log_p), ours(x, samples, .3), rtol=1e-12)
 
 
 @pytest.mark.numpy_only
@@ -211,35 +211,6 @@ def test_over_folds_by_hand():
         over_folds(folds[:1])
 
 
-# Sanity rows
-
-def test_sanity_samples():
-    """With any other seed the Gaussian's moments fail with probability 3e-9: 4 numbers, six standard errors."""
-    train = asarray(np.random.RandomState(1).normal([0, 5], [1, .1], size=(3000, 2)))
-    rows = {name: to_numpy(samples) for name, samples in sanity_samples(train, 2000, RandomStream(1))}
-    again = [to_numpy(samples) for _, samples in sanity_samples(train, 2000, RandomStream(1))]
-    assert list(rows) == ["training rows", "k-means centres", "factorial Gaussian"]
-    for samples, same in zip(rows.values(), again):
-        assert samples.shape == (2000, 2) and samples.dtype == "float32"
-        assert_array_equal(samples, same)
-    assert len({tuple(row) for row in rows["training rows"]} & {tuple(row) for row in to_numpy(train)}) == 2000
-    assert_allclose(rows["factorial Gaussian"].mean(axis=0), to_numpy(train).mean(axis=0), atol=6 / 2000 ** .5)
-    assert_allclose(rows["factorial Gaussian"].std(axis=0), to_numpy(train).std(axis=0), rtol=.1)
-
-
-@float64
-def test_kmeans_is_scipys():
-    train = np.random.RandomState(1).normal(size=(200, 3))
-    rows, centres, _ = (to_numpy(samples) for _, samples in sanity_samples(asarray(train), 10, RandomStream(1)))
-    assert_allclose(centres, kmeans2(train, rows, iter=3, minit="matrix")[0], rtol=1e-10)
-
-
-@float64
-def test_centre_without_rows_stays():
-    centres = asarray([[0.], [1.], [9.]])
-    assert_array_equal(to_numpy(parzen._kmeans(asarray([[0.], [.2], [1.]]), centres)), [[.1], [1.], [9.]])
-
-
 @pytest.mark.numpy_only
 @pytest.mark.skipif(not all(map(finding.find, mnist.FILES)), reason="no folder of NPGAN_DATA_PATH holds MNIST")
 def test_mnists_training_rows():
@@ -251,7 +222,7 @@ def test_mnists_training_rows():
 # Bad input
 
 @pytest.mark.parametrize("x, samples, sigmas, error, message", [
-    ([[0.]], [[0.]], 0., ValueError, "positive number or more, got 0.0"),
+    ([[0.]], [[0.]], 0., ValueError, "positive number or more, .*, got 0.0"),
     ([[0.]], [[0.]], [.1, -2], ValueError, r"got \[0.1, -2\]"),
     ([[0.]], [[0.]], float("nan"), ValueError, "got nan"),
     ([[0.]], [[0.]], [], ValueError, r"got \[\]"),
@@ -274,7 +245,7 @@ def test_a_sigma_whose_square_is_no_number_of_x_s_precision_is_refused(floatX, l
     for sigma in least, largest:
         assert float(log_likelihood(x, x, sigma)[0]) == pytest.approx(-log(sigma) - .9189385332, rel=1e-6)
     for sigma in least / 10, largest * 10, least**2, [.1, largest**1.5]:
-        with pytest.raises(ValueError, match=f"sigmas must be one positive number or more, .*; those of {floatX} are"):
+        with pytest.raises(ValueError, match=f"sigmas must be one positive number or more, .* for {floatX}, got"):
             log_likelihood(x, x, sigma)
 
 
@@ -294,17 +265,11 @@ def test_rows_that_are_no_numbers_are_refused():
         log_likelihood(np.ma.masked_invalid([[np.nan]]), good, 1.)
     with pytest.raises(TypeError, match="samples must be real numbers, got a numpy.matrix"):
         log_likelihood(good, np.array([[0.]]).view(np.matrix), 1.)
-    with pytest.raises(TypeError, match="train must be real numbers, got text"):
-        next(sanity_samples([["a"]], 1, RandomStream(1)))
 
 
-def test_bad_calls():
-    train = asarray([[0.], [1.]])
+def test_no_samples_yet():
     with pytest.raises(ValueError, match="no samples yet"):
-        StreamingParzen(train, 1.).log_likelihood        # noqa: B018
-    for num_samples in (0, 3):
-        with pytest.raises(ValueError, match=f"from 1 to the 2 rows of train, got {num_samples}"):
-            next(sanity_samples(train, num_samples, RandomStream(1)))
+        StreamingParzen(asarray([[0.]]), 1.).log_p        # noqa: B018
 
 
 @pytest.mark.numpy_only

@@ -156,7 +156,7 @@ def test_samples_that_come_one_by_one_follow_the_recurrence():
     for n in range(1, len(mu)):
         streaming.add(asarray(mu[n]))
         R = [plain.parzen_recurrence(R_i, n, c_i) for R_i, c_i in zip(R, exponents[n])]
-        assert_allclose(to_numpy(streaming.log_likelihood), np.array(R) - normaliser, rtol=1e-10)
+        assert_allclose(to_numpy(streaming.log_p), np.array(R) - normaliser, rtol=1e-10)
 
 
 # Learning

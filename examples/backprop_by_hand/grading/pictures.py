@@ -3,7 +3,7 @@ import numpy as np
 
 from grading.grader import Mistake, Task
 from grading.tools import Exercise, Passes, built, normal, rows_of
-from npgan import conv, parzen
+from npgan import conv, parzen, plain
 from npgan.kernels import patches
 
 # 10. and 11. Convolution and deconvolution
@@ -211,6 +211,6 @@ PARZEN = Exercise("ex12_parzen", "the Parzen window", [
         density("the mean over the rows", "(3)", "Wanted is a number for each row of x.", lambda I, r: r.mean()),
         density("the density, not its log", "(3)", "This is p(x); wanted is log p(x).",
                 lambda I, r: np.exp(r))], stable="(4)", edges=1)],
-    [parzen.StreamingParzen._sums, parzen.StreamingParzen.log_likelihood],
-    "peak and nearest are your o.  The squares of distances come from a product of matrices, samples may come a few at "
+    [plain.parzen_window, parzen.StreamingParzen.merge, parzen.StreamingParzen.log_p],
+    "nearest / sigma^2 is your o.  The squares of distances come from a product of matrices, samples may come a few at "
     "a time, and one pass serves several sigmas.")
