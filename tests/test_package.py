@@ -24,10 +24,55 @@ def python(code, cwd):
 
 
 def test_only_the_viewer_imports_matplotlib(tmp_path):
-    paths = [path.relative_to(TREE) for pattern in ("*.py", "datasets/*.py") for path in sorted(PACKAGE.glob(pattern))]
+    paths = [path.relative_to(TREE) for path in PACKAGE.rglob("*.py")]
     rooms = {".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__"} - {"npgan.viewer"}
     assert {"npgan.backend", "npgan.datasets.digits"} < rooms
     assert python(f"import sys, {', '.join(rooms)}; print('matplotlib' in sys.modules)", tmp_path) == "False"
+
+
+# The direction of imports.  A room is a module of npgan/, or a package with all its modules.
+
+BELOW = {"section7", "released", "checkpoint", "mpi"}           # rooms that the paper's own mathematics does not import
+TO_BE_REMOVED = {("checkpoint", "released"), ("checkpoint", "section7")}
+
+
+def imported_rooms(path):
+    """Return the rooms of npgan that a module imports anywhere, in its functions too."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return {name.split(".")[1] for name in names if name.startswith("npgan.")}
+
+
+@pytest.fixture(scope="module")
+def imports():
+    """The rooms that each room imports."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        found[room] = found.get(room, set()) | imported_rooms(path) - {room}
+    del found["__init__"]
+    return {room: {other for other in others if (room, other) not in TO_BE_REMOVED} for room, others in found.items()}
+
+
+def test_imports_run_one_way_on_at_most_8_floors(imports):
+    """A room stands one floor above the highest room that it imports; rooms that import each other have no floor."""
+    left, floors = dict(imports), 0
+    while left:
+        floor = {room for room, others in left.items() if not others & set(left)}
+        assert floor, f"these rooms import each other: {left}"
+        left = {room: others for room, others in left.items() if room not in floor}
+        floors += 1
+    assert floors <= 8
+
+
+def test_the_papers_mathematics_imports_nothing_built_on_it(imports):
+    first_storey = {path.stem for path in PACKAGE.glob("*.py")} - BELOW - {"__init__"}
+    assert {"adversarial", "conv", "parzen", "train"} < first_storey
+    assert not {(room, other) for room in first_storey for other in imports[room] & BELOW}
 
 
 def test_nothing_runs_what_a_file_says():
