@@ -80,9 +80,11 @@ class Game:
         game = copy.deepcopy(self)
         game.steps, game.kept = self.steps[-1:], self.kept[-1:]
         for iteration in range(1, num_iterations + 1):
-            generator_step(game.pair, game.rule_G, 64)
+            G = game.pair.generator
+            generator_step(game.pair, game.rule_G, G.noise(64))
             if iteration % steps_G == 0:
-                discriminator_step(game.pair, game.rule_D, data(64, game.rng))
+                x = data(64, game.rng)
+                discriminator_step(game.pair, game.rule_D, x, G.noise(64))
             if iteration % max(1, num_iterations // 50) == 0:
                 game.steps.append(self.steps[-1] + iteration)
                 game.kept.append(modes_kept(game.samples()))

@@ -65,7 +65,7 @@ class HalfwayStale(SeparateSteps):
         if self.updates <= chosen.max_epochs / 2 * len(train) / 100:
             super().__call__(x)
         else:
-            generator_step(self.pair, self.rule_G, len(x), self.generator_loss)
+            generator_step(self.pair, self.rule_G, self.pair.generator.noise(len(x)), self.generator_loss)
 
 
 games = [

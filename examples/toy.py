@@ -133,16 +133,17 @@ class Game:
     def __init__(self, pair, rule_G, rule_D, data, m, k, decay):
         self.pair, self.rule_G, self.rule_D, self.data, self.m, self.k = pair, rule_G, rule_D, data, m, k
         self.averages = [PolyakAverage(pair.generator, decay), PolyakAverage(pair.discriminator, decay)]
-        self.steps_D = self.steps_G = self.iterations = 0
+        self.steps_D = self.steps_G = 0
 
     def train_D(self):
         """One step of D."""
-        discriminator_step(self.pair, self.rule_D, self.data(self.m))
+        x = self.data(self.m)
+        discriminator_step(self.pair, self.rule_D, x, self.pair.generator.noise(self.m))
         self.steps_D += 1
 
     def train_G(self):
         """One step of G."""
-        generator_step(self.pair, self.rule_G, self.m)
+        generator_step(self.pair, self.rule_G, self.pair.generator.noise(self.m))
         self.steps_G += 1
 
     def train_both(self):
@@ -150,9 +151,8 @@ class Game:
         for _ in range(self.k):
             self.train_D()
         self.train_G()
-        self.iterations += 1
         for average in self.averages:
-            average.add(self.iterations)
+            average.on_update()
 
     @contextmanager
     def averaged(self):

@@ -10,8 +10,6 @@ What flows where, in both kinds of update:
 
     z -> G.fprop -> G(z) -> D.dropout_fprop -> a -> dC/da -> D.bprop -> dC/dG(z) -> G.bprop -> G.grad
 """
-from numbers import Integral
-
 from npgan.backend import check_stream, xp
 from npgan.checks import check_positive_ints
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
@@ -44,9 +42,6 @@ class Generator:
     """
     A net that turns noise into samples, G(z), z ~ p_g(z).
 
-    A subclass that also takes something given to the data, as in `npgan.section7.conditional`, has its own `pose` and
-    `inputs`.
-
     Parameters
     ----------
     mlp : MLP
@@ -66,7 +61,7 @@ class Generator:
             raise TypeError(f"mlp must be an MLP, got {mlp!r}; wrap layers in MLP([...])")
         check_stream(rng)
         self.mlp, self.prior, self.rng = mlp, noise, rng
-        self.grad_in, self.accumulates, self.enforce_norm_limits = mlp.grad_in, mlp.accumulates, mlp.enforce_norm_limits
+        self.layers, self.enforce_norm_limits = mlp.layers, mlp.enforce_norm_limits
 
     @property
     def nz(self):
@@ -103,16 +98,16 @@ class Generator:
         check_positive_ints(m=m)
         return PRIORS[self.prior](self.rng, (m, self.nz))
 
-    def pose(self, x):
-        """The data rows `x` as D judges them: here x itself."""
-        return x
+    def with_noise(self, x):
+        """
+        Return the data rows `x` as D judges them, and what `fprop` takes for as many samples: here x and noise z.
 
-    def inputs(self, x):
-        """What `fprop` takes for as many samples as `x` has posed rows, or as it says, a number: here noise."""
-        return self.noise(x if isinstance(x, Integral) else len(x))
+        Generators of `npgan.section7`, which take something given beside z, override this one method.
+        """
+        return x, self.noise(len(x))
 
     def fprop(self, z):
-        """G(z) for `inputs` z, as rows (m, dim) for D; keeps what the backward pass needs."""
+        """Return G(z) as rows (m, dim) for D, and keep what the backward pass needs."""
         return self.mlp.fprop(z)
 
     def bprop(self, dx, params=True, inputs=True):
@@ -122,7 +117,7 @@ class Generator:
     def sample(self, m):
         """`m` independent samples, an array (m, dim): a forward pass each, no Markov chain (Section 1)."""
         check_positive_ints(m=m)
-        return xp.concatenate([self.fprop(self.inputs(min(1000, m - start))) for start in range(0, m, 1000)])
+        return xp.concatenate([self.fprop(self.noise(min(1000, m - start))) for start in range(0, m, 1000)])
 
     def __repr__(self):
         return f"Generator({self.mlp!r}, noise={self.prior!r})"
@@ -161,20 +156,20 @@ class AdversaryPair:
         return sigmoid(self.discriminator.fprop(x))
 
     def value(self, x, z):
-        """V(D, G) of eq. 1, in nats, on posed rows `x` (m, dim) and inputs `z`, without dropout: a 0-d array."""
+        """Return V(D, G) of eq. 1, in nats, for rows `x` (m, dim) and noise `z`, without dropout: a 0-d array."""
         D = self.discriminator
         return -cross_entropy(D.fprop(x), 1) - cross_entropy(D.fprop(self.generator.fprop(z)), 0)
 
 
 def labels(a):
-    """The labels y of logits `a` (2m, 1): 1 for the m data rows, 0 for the m samples below them."""
+    """Return the labels y of the logits `a` (2m, 1): 1 for the m data rows, 0 for the m samples below them."""
     y = xp.zeros_like(a)
     y[:len(a) // 2] = 1
     return y
 
 
-def on_top(x, samples):
-    """One minibatch (2m, d) for D: the data rows `x` (m, d), and below them as many samples."""
+def stack(x, samples):
+    """Return one minibatch (2m, d) for D: the data rows `x` (m, d), and below them as many `samples`."""
     if x.shape != samples.shape:
         raise ValueError(f"the data must be rows of {samples.shape[1]} numbers, shape (m, {samples.shape[1]}), "
                          f"got shape {x.shape}")
@@ -184,69 +179,84 @@ def on_top(x, samples):
     return xp.concatenate([x, samples])
 
 
-def discriminator_step(pair, rule_D, x):
-    """
-    One step of D up the gradient of V: `rule_D` moves the `pair`'s D by the data rows `x` (m, d) and m fresh samples.
-
-    The two sums of eq. 1 are one cross-entropy over 2m rows, labelled y = 1 for data and 0 for samples; twice its mean
-    is the paper's 1/m for each.
-    """
-    G, D = pair.generator, pair.discriminator
-    x = G.pose(x)
-    z = G.inputs(x)
-    a = D.dropout_fprop(on_top(x, G.fprop(z)))
-    rule_D.descend(D, 2 * cross_entropy_grad(a, labels(a)))             # ascend log D(x) + log(1 - D(G(z)))
-
-
-def generator_step(pair, rule_G, x, generator_loss=NonSaturating()):
-    """
-    One step of G down the gradient of `generator_loss`: `rule_G` moves the `pair`'s G by fresh samples.
-
-    They are as many as `x` has data rows, or as it says, a number; nothing else of the data reaches G but what a
-    conditional G is given of them.
-
-    The gradient reaches G through D, which is held fixed: it is handed down through D's layers, but D's own gradients
-    are not even computed.
-    """
-    G, D = pair.generator, pair.discriminator
-    z = G.inputs(G.pose(x))
-    a = D.dropout_fprop(G.fprop(z))
-    rule_G.descend(G, D.bprop(generator_loss.grad(a), params=False))    # descend C_G
-
-
 def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generator_loss=NonSaturating(), callback=None):
     """
-    Algorithm 1: minibatch stochastic gradient descent training of generative adversarial nets.
+    Train by Algorithm 1: minibatch stochastic gradient descent training of generative adversarial nets.
 
-    `SeparateSteps` makes the same steps in a training loop with epochs, schedules and monitoring, which stops a game
-    that is no longer finite; here a `callback` may ask, by `npgan.train.check_finite`.
+    D.fprop returns the logit a of D(x) = sigmoid(a).  D's two sums are one cross-entropy over 2m rows, labelled y = 1
+    for data and 0 for samples; twice its mean is the paper's 1/m for each.  G ascends log D(G(z)) by default, as
+    Section 3 advises and the released code does; Algorithm 1 as printed descends log(1 - D(G(z))), which is
+    ``generator_loss=Saturating()``.
 
     Parameters
     ----------
     pair : AdversaryPair
     rule_G, rule_D : LearningRule
     data : function of m
-        Gives m examples from p_data(x), an array (m, d).
+        Returns m examples from p_data(x), an array (m, d).
     num_iterations : int
     k : int
         Steps of D before each step of G.
     m : int
         Minibatch size.
     generator_loss : NonSaturating, Saturating or Blend
-        What G descends: -log D(G(z)) as in Section 3 and the released code, or log(1 - D(G(z))) as Algorithm 1 has it.
+        The loss that G descends.
     callback : function of the number of iterations done, optional
-        Called after each iteration; a true answer ends the training.
+        Called after each iteration, for monitoring, schedules or `npgan.train.check_finite`; a true result ends the
+        training.
     """
     check_positive_ints(num_iterations=num_iterations, k=k, m=m)
-    for player in (pair.generator, pair.discriminator):
-        player.enforce_norm_limits()
+    G, D = pair.generator, pair.discriminator
+    G.enforce_norm_limits()
+    D.enforce_norm_limits()
     for iteration in range(1, num_iterations + 1):
         for _ in range(k):
-            x = data(m)
-            discriminator_step(pair, rule_D, x)
-        generator_step(pair, rule_G, x, generator_loss)
+            examples = data(m)                                          # m examples from p_data(x)
+            x, z = G.with_noise(examples)                               # m noise samples from p_g(z)
+            a = D.dropout_fprop(stack(x, G.fprop(z)))
+            rule_D.descend(D, 2 * cross_entropy_grad(a, labels(a)))     # ascend log D(x) + log(1 - D(G(z)))
+
+        _, z = G.with_noise(examples)                                   # m fresh noise samples
+        a = D.dropout_fprop(G.fprop(z))
+        rule_G.descend(G, D.bprop(generator_loss.grad(a), params=False))    # ascend log D(G(z)); D is held fixed
         if callback is not None and callback(iteration):
             break
+
+
+def discriminator_step(pair, rule_D, x, z):
+    """
+    Do one step of D as in `algorithm_1`.
+
+    Parameters
+    ----------
+    pair : AdversaryPair
+    rule_D : LearningRule
+    x, z : array
+        Data rows and noise, from ``pair.generator.with_noise``.
+    """
+    G, D = pair.generator, pair.discriminator
+    a = D.dropout_fprop(stack(x, G.fprop(z)))
+    rule_D.descend(D, 2 * cross_entropy_grad(a, labels(a)))
+
+
+def generator_step(pair, rule_G, z, generator_loss=NonSaturating()):
+    """
+    Do one step of G as in `algorithm_1`.
+
+    The gradient passes through D's layers, but D's own gradients are not computed.
+
+    Parameters
+    ----------
+    pair : AdversaryPair
+    rule_G : LearningRule
+    z : array
+        Noise, from ``pair.generator.noise`` or ``with_noise``.
+    generator_loss
+        As in `algorithm_1`.
+    """
+    G, D = pair.generator, pair.discriminator
+    a = D.dropout_fprop(G.fprop(z))
+    rule_G.descend(G, D.bprop(generator_loss.grad(a), params=False))
 
 
 def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
@@ -271,8 +281,9 @@ def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
         Data rows; as many samples are drawn.
     """
     G, D = pair.generator, pair.discriminator
-    m, x = len(x), G.pose(x)
-    a = D.dropout_fprop(on_top(x, G.fprop(G.inputs(x))))
+    m = len(x)
+    x, z = G.with_noise(x)
+    a = D.dropout_fprop(stack(x, G.fprop(z)))
     dC_D = cross_entropy_grad(a, labels(a))
     on_samples = slice(m, None)
     dC_D[on_samples] = xp.maximum(dC_D[on_samples], 1e-25)
@@ -282,7 +293,7 @@ def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
 
 class SimultaneousSteps:
     """
-    `simultaneous_step` for a training loop with epochs: ``step(x, t)`` makes update number t, a step of both players.
+    `simultaneous_step` for a training loop that hands out minibatches: each call is one step of both players.
 
     Parameters
     ----------
@@ -293,16 +304,15 @@ class SimultaneousSteps:
     def __init__(self, pair, rule_G, rule_D, *, generator_loss=NonSaturating()):
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
 
-    def __call__(self, x, t):
+    def __call__(self, x):
         simultaneous_step(self.pair, self.rule_G, self.rule_D, x, self.generator_loss)
 
 
 class SeparateSteps:
     """
-    Algorithm 1's order for a training loop with epochs: ``step(x, t)`` is a step of D and, for every k-th t, also of G.
+    Algorithm 1's order for a training loop that hands out minibatches: a call is one step of D, every k-th also of G.
 
-    t is the number of the update, counted from 1.  The steps are those of `algorithm_1`.  D's gradient is twice that of
-    `simultaneous_step`, so its learning rate has twice the effect.
+    The steps are those of `algorithm_1`.  D's gradient is twice that of `simultaneous_step`, so its rate counts double.
 
     Parameters
     ----------
@@ -314,14 +324,24 @@ class SeparateSteps:
         Steps of G after each k of D, each from fresh noise; more than 1 help where D is far ahead, too many collapse G.
     """
 
+    state_names = "count",
+
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_steps=1,
                  generator_loss=NonSaturating()):
         check_positive_ints(discriminator_steps=discriminator_steps, generator_steps=generator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
-        self.discriminator_steps, self.generator_steps = discriminator_steps, generator_steps
+        self.discriminator_steps, self.generator_steps, self.count = discriminator_steps, generator_steps, 0
 
-    def __call__(self, x, t):
-        discriminator_step(self.pair, self.rule_D, x)
-        if t % self.discriminator_steps == 0:
+    def can_have(self, state):
+        """Whether a run can come to a `state`, a dict by `state_names`, so that G's turn comes again."""
+        return state["count"] < self.discriminator_steps
+
+    def __call__(self, x):
+        G = self.pair.generator
+        discriminator_step(self.pair, self.rule_D, *G.with_noise(x))
+        self.count += 1
+        if self.count == self.discriminator_steps:
             for _ in range(self.generator_steps):
-                generator_step(self.pair, self.rule_G, x, self.generator_loss)
+                _, z = G.with_noise(x)
+                generator_step(self.pair, self.rule_G, z, self.generator_loss)
+            self.count = 0

@@ -35,11 +35,10 @@ class _Kernels(Layer):
         self.b = initial_bias(init_bias, biased[2:] if tied_b else biased)
         self.dW, self.db = xp.zeros_like(self.W), xp.zeros_like(self.b)
 
-    def write(self, params, dW, db):
-        """grads <- `dW` and the sum of the rows of `db`; for `params` = (beta, alpha), beta grads + alpha these."""
-        db = db.reshape(-1, self.b.size).sum(axis=0).reshape(self.b.shape)
-        for grad, found in (self.dW, dW), (self.db, db):
-            grad[...] = found if params is True else params[0] * grad + params[1] * found
+    def write(self, dW, db):
+        """Write the gradients: `dW`, and the sum of the rows of `db`."""
+        self.dW[...] = dW
+        self.db[...] = db.reshape(-1, self.b.size).sum(axis=0).reshape(self.b.shape)
 
     def enforce_norm_limits(self):
         """The limit of `Linear.enforce_norm_limits`, for the norm of each kernel, a column of W."""
@@ -91,7 +90,6 @@ class MaxoutConv(_Kernels):
 
     argument_names = ("input_shape", "num_channels", "num_pieces", "kernel_shape", "pool_shape", "pool_stride", "pad",
                       "kernel_stride", "tied_b", "max_kernel_norm")
-    accumulates = True
 
     def __init__(self, input_shape, num_channels, num_pieces, kernel_shape, pool_shape, pool_stride, irange=None,
                  rng=None, *, pad=0, kernel_stride=(1, 1), tied_b=False, init_bias=0., max_kernel_norm=None,
@@ -149,7 +147,7 @@ class MaxoutConv(_Kernels):
         gradients = in_parallel(backward, blocks(len(dh), EXAMPLES), wins)
         if params:
             db = correlation.to_rows(sum(db for _, db in gradients)[..., None])
-            self.write(params, correlation.kernels_back(sum(dV for dV, _ in gradients)), db)
+            self.write(correlation.kernels_back(sum(dV for dV, _ in gradients)), db)
         return ds
 
 
@@ -198,7 +196,6 @@ class Deconv(_Kernels):
 
     argument_names = ("input_shape", "num_channels", "kernel_shape", "output_stride", "pad_out", "tied_b",
                       "max_kernel_norm")
-    accumulates = True
 
     def __init__(self, input_shape, num_channels, kernel_shape, irange=None, rng=None, *, output_stride=(1, 1),
                  pad_out=0, tied_b=False, init_bias=0., max_kernel_norm=None, **initialisation):
@@ -248,7 +245,7 @@ class Deconv(_Kernels):
 
         gradients = in_parallel(backward, blocks(len(dh), EXAMPLES))
         if params:
-            self.write(params, correlation.kernels_back(sum(gradients)), dh)
+            self.write(correlation.kernels_back(sum(gradients)), dh)
         return ds
 
 

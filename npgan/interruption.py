@@ -1,20 +1,20 @@
-"""Ctrl-C (SIGINT) and SIGTERM, held until the update under way is done."""
+"""SIGINT and SIGTERM, by which a person or a scheduler ends a training: noted, so that it can be saved first."""
 import signal
 import threading
 from contextlib import contextmanager
 
-SIGNALS = signal.SIGINT, signal.SIGTERM
+SIGNALS = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
 
 
 class TrainingStopped(KeyboardInterrupt):
     """
-    SIGINT or SIGTERM ended the training after the run was saved; the message names the checkpoint.
+    SIGINT or SIGTERM ended the training, which is saved as the message says.
 
     Parameters
     ----------
     message : str
     signal : int
-        The signal's number; a script's exit status is 128 + signal.
+        Which of them; a script's exit status is then 128 + signal.
     """
 
     def __init__(self, message, signal):
@@ -23,30 +23,30 @@ class TrainingStopped(KeyboardInterrupt):
 
 
 @contextmanager
-def held_signals():
+def noted(wanted=True):
     """
-    Hold the first SIGINT or SIGTERM: within ``with held_signals() as signals:`` it is only appended to `signals`.
+    Within ``with noted() as signals:`` the first SIGINT or SIGTERM does nothing but join the list `signals`.
 
-    From then on signals have their usual effect, so a second one interrupts at once.  A signal that is ignored stays
-    ignored.  In another thread than the main one, where Python handles no signals, the list stays empty.
+    The next one acts as ever.  A signal that is ignored stays so, and in another thread than the main one, where Python
+    hears no signals, or if it is not `wanted`, the list stays empty.
     """
-    signals, handlers = [], {}
-    if threading.current_thread() is threading.main_thread():
+    signals, before = [], {}
+    if wanted and threading.current_thread() is threading.main_thread():
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
-        handlers = {number: handler for number, handler in handlers.items()
-                    if handler not in (signal.SIG_IGN, None)}       # None: a handler that was not set by Python
+        before = {number: handler for number, handler in handlers.items()
+                  if handler not in (signal.SIG_IGN, None)}     # None is one that Python did not set
 
-    def restore_handlers():
-        for number, handler in handlers.items():
+    def restore():
+        for number, handler in before.items():
             signal.signal(number, handler)
 
-    def hold(number, frame):
-        signals.append(signal.Signals(number))
-        restore_handlers()
+    def note(number, frame):
+        signals.append(number)
+        restore()
 
     try:
-        for number in handlers:
-            signal.signal(number, hold)
+        for number in before:                                   # whose handlers are known: `note` may be called at once
+            signal.signal(number, note)
         yield signals
     finally:
-        restore_handlers()
+        restore()

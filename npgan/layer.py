@@ -18,18 +18,11 @@ class Layer:
         Units below and in this layer; None in a layer that takes any width and keeps it.
     param_names, argument_names : tuple of str
         The parameters, and the constructor's arguments that say what the layer computes.
-    accumulates : bool
-        Whether `bprop` can add to the gradients that are there; a class that writes a `bprop` says so itself.
     """
 
     nvis = dim = None
     param_names = argument_names = ()
-    accumulates = False
     _answered, _kept = (0,), None
-
-    def __init_subclass__(cls):
-        if "bprop" in vars(cls):                            # which need not know what the one it replaces knows
-            cls.accumulates = vars(cls).get("accumulates", False)
 
     @property
     def params(self):
@@ -73,11 +66,10 @@ class Layer:
         ----------
         dh : array (m, dim)
             dC/dh.
-        params : bool or (beta, alpha)
-            Whether to overwrite `grads` with dC/d(parameter); or, where the layer `accumulates`, two numbers with which
-            `grads` become beta grads + alpha dC/d(parameter).
+        params : bool
+            Whether to overwrite `grads` with dC/d(parameter).
         inputs : bool or slice
-            Whether dC/d(state_below) is wanted, or for which rows: the others are then not to be read.
+            Whether to return dC/d(state_below), or the rows for which it is computed; the other rows are undefined.
 
         Returns
         -------

@@ -9,7 +9,6 @@ import math
 from npgan.backend import check_stream, xp
 from npgan.checks import check_finite_number, check_positive_ints
 from npgan.initialisation import initial_bias, initial_weights
-from npgan.kernels import blas
 from npgan.layer import Layer
 
 
@@ -41,7 +40,7 @@ class Linear(Layer):
 
     param_names = ("W", "b")
     argument_names = ("nvis", "dim", "max_col_norm")
-    accumulates = True
+    leaves_product = True                       # for `kernels.momentum`: bprop keeps (s, dz) as `product`
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, istdev=None, sparse_init=None, sparse_stdev=1.,
                  init_bias=0., max_col_norm=None):
@@ -61,14 +60,10 @@ class Linear(Layer):
 
     def bprop(self, dz, params=True, inputs=True):                  # (m, dim) -> (m, nvis)
         state_below, = self.recall(dz)
-        if params is True:
+        self.product = state_below, dz
+        if params:
             xp.matmul(state_below.T, dz, out=self.dW)
             xp.sum(dz, axis=0, out=self.db)
-        elif params:
-            beta, alpha = params
-            blas.add_product(self.dW, beta, alpha, state_below.T, dz)
-            self.db *= beta
-            self.db += alpha * xp.sum(dz, axis=0)
         if inputs is True:
             return xp.matmul(dz, self.W.T)
         if inputs:
@@ -94,7 +89,7 @@ class RectifiedLinear(Linear):
     """
 
     argument_names = Linear.argument_names + ("left_slope",)
-    accumulates = True
+    leaves_product = True
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, left_slope=0., **initialisation):
         super().__init__(nvis, dim, irange, rng, **initialisation)
@@ -116,7 +111,7 @@ class RectifiedLinear(Linear):
 class Sigmoid(Linear):
     """h = 1 / (1 + exp(-z)): dh/dz = h (1 - h), so dC/dz = dC/dh h (1 - h)."""
 
-    accumulates = True
+    leaves_product = True
 
     def fprop(self, state_below):
         self.h = sigmoid(super().fprop(state_below))
@@ -142,7 +137,7 @@ class Maxout(Linear):
     """
 
     argument_names = ("nvis", "num_units", "num_pieces", "max_col_norm")
-    accumulates = True
+    leaves_product = True
 
     def __init__(self, nvis, num_units, num_pieces, irange=None, rng=None, **initialisation):
         check_positive_ints(num_units=num_units, num_pieces=num_pieces)

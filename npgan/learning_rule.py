@@ -1,9 +1,8 @@
-"""Gradient descent with momentum, the released code's two schedules, and the average of a net over its updates."""
-
+"""Gradient descent with momentum; its plainest form is `npgan.plain.momentum`."""
 from npgan import backend
 from npgan.backend import xp
 from npgan.checks import check_finite_number
-from npgan.kernels import blas
+from npgan.kernels import momentum
 
 
 class LearningRule:
@@ -47,6 +46,9 @@ class Momentum(LearningRule):
         epsilon; a plain attribute, which schedules change.
     init_momentum : float in [0, 1)
         mu; likewise, as `momentum`.
+    fused : bool
+        Use `npgan.kernels.momentum` where all layers of the net are dense: faster, equal to rounding, and ``net.grad``
+        is not written.  By default ``net.grad`` holds the gradient that the update used.
 
     Attributes
     ----------
@@ -56,43 +58,29 @@ class Momentum(LearningRule):
 
     state_names = "learning_rate", "momentum", "velocity"
 
-    def __init__(self, learning_rate, init_momentum=0.):
+    def __init__(self, learning_rate, init_momentum=0., fused=False):
         if not check_finite_number("learning_rate", learning_rate) > 0:
             raise ValueError(f"learning_rate must be > 0, got {learning_rate}")
         if not 0 <= check_finite_number("init_momentum", init_momentum) < 1:
             raise ValueError(f"init_momentum must be in [0, 1), got {init_momentum}")
         self.learning_rate = self.init_learning_rate = float(learning_rate)
         self.momentum = self.init_momentum = float(init_momentum)
+        self.fused = bool(fused)
         self.net = self.velocity = None
 
     def descend(self, net, dh, inputs=False):
-        """
-        As in `LearningRule`; where all of the net's layers accumulate, in less time, and ``net.grad`` is not written.
-
-        Their products then add -epsilon dC/dtheta to mu v as they go.
-
-        Parameters
-        ----------
-        net, dh, inputs
-            As in `LearningRule.descend`.
-        """
-        if not net.accumulates:
+        if not (self.fused and momentum.can_fuse(net)):
             return super().descend(net, dh, inputs)
         self.take(net)
-        with net.grad_in(self.velocity):
-            ds = net.bprop(dh, (self.momentum, -self.learning_rate), inputs)
-        blas.add(net.theta, self.velocity)
-        net.enforce_norm_limits()
-        return ds
+        return momentum.descend(net, dh, inputs, self.velocity, float(self.momentum), float(self.learning_rate))
 
     def update(self, net):
         self.take(net)
-        theta, grad = net.theta, net.grad
-        for part in backend.blocks(theta.size):
-            v = self.velocity[part]
-            v *= float(self.momentum)                       # a NumPy number would bring in a precision of its own
-            v -= float(self.learning_rate) * grad[part]
-            theta[part] += v
+        mu, epsilon = float(self.momentum), float(self.learning_rate)       # NumPy's numbers have their own precision
+        for part in backend.blocks(net.theta.size):                         # that fit into the processor's cache
+            v, theta, grad = self.velocity[part], net.theta[part], net.grad[part]
+            v[...] = mu * v - epsilon * grad
+            theta += v
         net.enforce_norm_limits()
 
     def take(self, net):

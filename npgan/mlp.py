@@ -1,6 +1,4 @@
 """Layers in order, with all parameters in one vector theta and all gradients in one vector grad."""
-from contextlib import contextmanager
-
 from npgan.backend import xp
 from npgan.layer import Layer
 
@@ -67,10 +65,6 @@ class MLP(Layer):
         return [g for layer in self.layers for g in layer.grads]
 
     @property
-    def accumulates(self):
-        return all(layer.accumulates for layer in self.layers if layer.params)
-
-    @property
     def streams(self):
         return [stream for layer in self.layers for stream in layer.streams]
 
@@ -81,16 +75,6 @@ class MLP(Layer):
             stop = start + sum(p.size for p in layer.params)
             layer.point(theta[start:stop], grad[start:stop])
             start = stop
-
-    @contextmanager
-    def grad_in(self, vector):
-        """Within ``with net.grad_in(vector):`` `grad` is `vector`, all gradients views of it; afterwards as before."""
-        grad = self.grad
-        self.point(self.theta, vector)
-        try:
-            yield
-        finally:
-            self.point(self.theta, grad)
 
     def fprop(self, state_below):
         for layer in self.layers:

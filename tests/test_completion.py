@@ -56,8 +56,10 @@ def test_what_is_missing_does_not_reach_G():
 
 def test_a_sample_is_the_picture_that_is_given_completed():
     G, x, mask = pair().generator, pictures(), asarray([1, 0, 0, 1, 0, 1])
-    posed, place = G.ask(x, mask), G.rng.state
-    sample = to_numpy(G.sample(G.given(posed)))
+    place = G.rng.state
+    posed, inputs = G.masked(x, mask)
+    G.rng.state = place
+    sample = to_numpy(G.sample(inputs[:, G.nz:]))
     assert_array_equal(sample[:, [0, 3, 5]], to_numpy(x)[:, [0, 3, 5]])
     G.rng.state = place
     assert_array_equal(sample, to_numpy(G.complete(x, mask)))
@@ -66,8 +68,7 @@ def test_a_sample_is_the_picture_that_is_given_completed():
 @pytest.mark.parametrize("masks", MASKS)
 def test_gradients_through_the_whole_game(float64, masks):
     game = pair(masks=masks)
-    x = game.generator.pose(pictures())
-    report = gradient_check.check(game, x, game.generator.inputs(x))
+    report = gradient_check.check(game, *game.generator.with_noise(pictures()))
     assert report.ok, report
 
 
@@ -111,7 +112,7 @@ def test_masks_are_drawn_anew_and_training_goes_on_from_a_checkpoint(tmp_path):
     assert repr(saved.generator) == repr(whole.step.pair.generator)
 
     G = whole.step.pair.generator                               # two draws of 16 masks are equal: 1e-22
-    assert (to_numpy(G.pose(pictures(16))) != to_numpy(G.pose(pictures(16)))).any()
+    assert (to_numpy(G.with_noise(pictures(16))[0]) != to_numpy(G.with_noise(pictures(16))[0])).any()
 
 
 def test_what_does_not_fit_is_refused():

@@ -91,7 +91,7 @@ def test_dV_recovers_from_a_gradient_that_is_not_finite():
 def test_gradients_through_the_whole_game(float64):
     pair = conditional_pair()
     x = asarray(np.random.RandomState(0).uniform(size=(6, 6)))
-    report = gradient_check.check(pair, x, pair.generator.inputs(x))
+    report = gradient_check.check(pair, *pair.generator.with_noise(x))
     assert report.ok, report
     assert {"G.h0.V", "D.h0.V", "x", "z"} <= {row.name for row in report.rows}
 
@@ -120,7 +120,7 @@ def test_the_condition_is_copied_and_never_dropped():
 
     G = conditional_pair().generator
     rows = asarray(np.random.RandomState(1).uniform(size=(7, 6)))
-    assert_array_equal(to_numpy(G.fprop(G.inputs(rows)))[:, 4:], to_numpy(rows)[:, 4:])
+    assert_array_equal(to_numpy(G.fprop(G.with_noise(rows)[1]))[:, 4:], to_numpy(rows)[:, 4:])
 
 
 def test_a_pair_learns_which_c_belongs_to_which_x():
@@ -150,7 +150,7 @@ def test_a_checkpoint_keeps_what_is_conditional(tmp_path):
     game.main_loop(2)
     saved = checkpoint.load(tmp_path / "run.npz").pair(rng=RandomStream(9))
     assert repr(saved.generator) == repr(pair.generator) and repr(saved.discriminator) == repr(pair.discriminator)
-    z = pair.generator.inputs(rows.X)
+    _, z = pair.generator.with_noise(rows.X)
     assert_array_equal(to_numpy(saved.generator.fprop(z)), to_numpy(pair.generator.fprop(z)))
 
 

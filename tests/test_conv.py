@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import backend, checkpoint, conv
 from npgan.adversarial import AdversaryPair, Generator, simultaneous_step
 from npgan.backend import RandomStream, asarray, to_numpy
-from npgan.channels import measure
 from npgan.checkpoint import description
 from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.costs import NonSaturating
@@ -21,6 +20,7 @@ from npgan.kernels.spectra import FourierCorrelation
 from npgan.layers import Dropout, Linear, RectifiedLinear
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
+from npgan.monitor import measure
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -252,21 +252,6 @@ def test_inputs_of_some_rows(inputs, way):
         layer.fprop(X)
         assert_array_equal(to_numpy(layer.bprop(R, inputs=inputs))[inputs], expected[inputs])
         assert_array_equal(to_numpy(layer.dW), dW)
-
-
-@pytest.mark.parametrize("tied_b", [True, False])
-def test_gradients_are_added_where_that_is_asked_for(tied_b, way):
-    rng = RandomStream(1)
-    for layer in (MaxoutConv((3, 3, 1), 1, 2, (2, 2), (2, 2), (1, 1), 1., rng, tied_b=tied_b),
-                  Deconv((2, 2, 1), 1, (2, 2), 1., rng, tied_b=tied_b)):
-        X, R = rng.normal((5, layer.nvis)), rng.normal((5, layer.dim))
-        layer.fprop(X)
-        layer.bprop(R)
-        found = [to_numpy(grad).copy() for grad in layer.grads]
-        layer.fprop(X)
-        layer.bprop(R, params=(.5, -2.))                                    # from g to g/2 - 2 g
-        for grad, g in zip(layer.grads, found):
-            assert_allclose(to_numpy(grad), -1.5 * g, rtol=1e-12)
 
 
 def test_planes_of_colour_and_pixels():

@@ -107,7 +107,7 @@ def test_a_generator_with_noise_inside_trains_in_single_precision(make):
     rng = RandomStream(1)
     pair = AdversaryPair(noisy_generator(rng, make), small_discriminator(rng, .6))
     before = to_numpy(pair.generator.theta).copy()
-    generator_step(pair, Momentum(.1), 40)
+    generator_step(pair, Momentum(.1), pair.generator.noise(40))
     assert pair.generator.theta.dtype == pair.generator.sample(3).dtype == "float32"
     assert (to_numpy(pair.generator.theta) != before).mean() > .6                       # dead rectifiers stay
 

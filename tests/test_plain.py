@@ -211,10 +211,10 @@ def test_the_steps_have_the_gradients_of_eq_1(seed):
     x, rule_G, rule_D = normal(seed, 6, 4), Observed(), Observed()
     pair = small_pair(RandomStream(seed))
 
-    z = noise_of(pair, lambda: discriminator_step(pair, rule_D, asarray(x)))
+    z = noise_of(pair, lambda: discriminator_step(pair, rule_D, asarray(x), pair.generator.noise(6)))
     assert_allclose(rule_D.grad, -gradients_of_eq_1(pair, x, z)[0], rtol=1e-6, atol=1e-9)
 
-    z = noise_of(pair, lambda: generator_step(pair, rule_G, asarray(x), Saturating()))
+    z = noise_of(pair, lambda: generator_step(pair, rule_G, pair.generator.noise(6), Saturating()))
     assert_allclose(rule_G.grad, gradients_of_eq_1(pair, x, z)[1], rtol=1e-6, atol=1e-9)
 
     z = noise_of(pair, lambda: simultaneous_step(pair, rule_G, rule_D, asarray(x), Saturating()))

@@ -5,7 +5,7 @@ Who moves, when, and by which pass: the options of the authors' cost, their swit
 code has tried many, none of them in the five models; here each is an option of `CoordinatedSteps` or an extension of
 `Train`.  The losses that it tried stand in `npgan.costs`, the noise within G in `npgan.released.noise_layers`.
 """
-from npgan.adversarial import discriminator_step, generator_step, on_top
+from npgan.adversarial import discriminator_step, generator_step, stack
 from npgan.backend import xp
 from npgan.checks import check_nonnegative_int, check_positive_ints
 from npgan.costs import NonSaturating
@@ -14,7 +14,7 @@ from npgan.released.costs import CrossEntropy, Thresholded
 
 class CoordinatedSteps:
     """
-    The update of the released code with all options of its cost, ``AdversaryCost2``: ``step(x, t)`` moves both players.
+    The update of the released code with all options of its cost, ``AdversaryCost2``: each call is one step of both.
 
     Both gradients are taken at the same parameters, by one pass of m samples, as in `simultaneous_step`; with no option
     given it makes the same steps, in more time, as it writes every gradient out.
@@ -35,7 +35,7 @@ class CoordinatedSteps:
         tau >= 0; data and samples reach D as x + tau e and G(z) + tau e', with e and e' from N(0, I) of the stream of
         G's noise.  It helps where D tells the two apart by what no eye sees, such as pixels exactly 0, and wins early.
     alternate_g : bool
-        Sets `now_train_generator` for every second update only: two steps of D to one of G.
+        Flips `now_train_generator` after each update: two steps of D to one of G.
     init_now_train_generator : bool
         Where that switch starts.
     ever_train_discriminator, ever_train_generator : bool
@@ -66,13 +66,13 @@ class CoordinatedSteps:
         self.no_drop_in_d_for_g, self.noise_both, self.alternate_g = no_drop_in_d_for_g, float(noise_both), alternate_g
         self.ever_train_discriminator, self.ever_train_generator = ever_train_discriminator, ever_train_generator
         self.freeze = freeze
-        self.init_now_train_generator = bool(init_now_train_generator)
-        self.now_train_generator, self.now_train_discriminator = self.init_now_train_generator, True
+        self.now_train_generator, self.now_train_discriminator = bool(init_now_train_generator), True
 
-    def __call__(self, x, t):
+    def __call__(self, x):
         G, D = self.pair.generator, self.pair.discriminator
-        m, x = len(x), G.pose(x)
-        rows = on_top(x, G.fprop(G.inputs(x)))
+        m = len(x)
+        x, z = G.with_noise(x)
+        rows = stack(x, G.fprop(z))
         if self.noise_both:
             rows += self.noise_both * G.rng.normal(rows.shape)
         a = D.dropout_fprop(rows)
@@ -92,7 +92,7 @@ class CoordinatedSteps:
         self.move(D, self.rule_D, self.ever_train_discriminator and self.now_train_discriminator)
         self.move(G, self.rule_G, self.ever_train_generator and self.now_train_generator)
         if self.alternate_g:
-            self.now_train_generator = self.init_now_train_generator == (t % 2 == 0)         # for update t + 1
+            self.now_train_generator = not self.now_train_generator
 
     def without_dropout(self, samples, a_dropout):
         """dC_G/dG(z) by a plain pass of the `samples` through D; a loss that masks goes by the logits `a_dropout`."""
@@ -113,8 +113,8 @@ class AlternatingEpochs:
     """
     Epochs of D alone, by turns with epochs of both, of which the first is D's; one of the released code's trainers.
 
-    In an epoch of both, k steps of D alternate with one of G, each on a minibatch of its own, beginning anew with each
-    epoch.  It helps where D has fallen behind G: it has whole epochs to catch up.
+    In an epoch of both, k steps of D alternate with one of G, each on a minibatch of its own; the count of D's steps
+    begins anew with the epoch.  It helps where D has fallen behind G: it has whole epochs to catch up.
 
     Parameters
     ----------
@@ -124,12 +124,16 @@ class AlternatingEpochs:
         k.
     """
 
-    state_names = "both", "start"
+    state_names = "both", "count"
 
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_loss=NonSaturating()):
         check_positive_ints(discriminator_steps=discriminator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
-        self.discriminator_steps, self.both, self.start = discriminator_steps, False, 0
+        self.discriminator_steps, self.both, self.count = discriminator_steps, False, 0
+
+    def can_have(self, state):
+        """Whether a run can come to a `state`, a dict by `state_names`, so that G's turn comes again."""
+        return not state["both"] or state["count"] <= self.discriminator_steps
 
     def on_monitor(self, train):
         """`Train` calls it before training and after each epoch, before the extensions' own."""
@@ -137,36 +141,40 @@ class AlternatingEpochs:
         if batches <= self.discriminator_steps:
             raise ValueError(f"an epoch of {batches} minibatches ends before G's turn comes, after "
                              f"{self.discriminator_steps} of D; take a smaller batch_size or fewer steps of D")
-        self.both, self.start = train.epoch % 2 == 1, train.updates
+        self.both, self.count = train.epoch % 2 == 1, 0
 
-    def __call__(self, x, t):
-        if self.both and (t - self.start) % (self.discriminator_steps + 1) == 0:
-            generator_step(self.pair, self.rule_G, x, self.generator_loss)
+    def __call__(self, x):
+        x, z = self.pair.generator.with_noise(x)
+        if self.both and self.count == self.discriminator_steps:
+            generator_step(self.pair, self.rule_G, z, self.generator_loss)
+            self.count = 0
         else:
-            discriminator_step(self.pair, self.rule_D, x)
+            discriminator_step(self.pair, self.rule_D, x, z)
+            self.count += 1
 
 
 class Cycler:
     """
     Of every k updates the first alone is G's, as an extension of `Train` (released code).
 
-    After update t G's switch is on if t mod k = 0: its gradient is used on updates 1, k + 1, 2k + 1 and so on.
-    It helps where D needs k steps to keep up, and G's, which is small, is to coast meanwhile.
+    After each update i <- (i + 1) mod k, and G's switch is on if i = 0: its gradient is used on updates 1, k + 1,
+    2k + 1 and so on.  It helps where D needs k steps to keep up, and G's, which is small, is to coast meanwhile.
 
     Parameters
     ----------
     k : int
     """
 
-    state_names = ()                        # none, but a checkpoint of another run than this is to be told apart
+    state_names = "i",
 
     def __init__(self, k):
         check_positive_ints(k=k)
-        self.k = k
+        self.k, self.i = k, 0
 
     def on_update(self, train):
         """Call after each update."""
-        switch_generator(train.step, train.updates % self.k == 0)
+        self.i = (self.i + 1) % self.k
+        switch_generator(train.step, self.i == 0)
 
 
 class ActivateGenerator:

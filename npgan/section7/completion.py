@@ -64,10 +64,10 @@ class CompletingGenerator(ConditionalGenerator):
     """
     G(z, x_rest, mask), a sampler of p(x_S | x_rest) for any S.
 
-    Data rows are pictures x.  Posed, each has a mask beside it, drawn anew each time; G is given the pixels and the
-    mask, and what it makes fills the rest:
+    Data rows are pictures x.  For each a fresh mask is drawn; G is given the known pixels and the mask, and fills the
+    rest:
 
-        [x | mask] = pose(x)        inputs = [z | x mask | mask]        fprop = [x mask + (1 - mask) h | mask]
+        [x | mask], [z | x mask | mask] = with_noise(x)         fprop = [x mask + (1 - mask) h | mask]
 
     with h the net's output, so the given pixels come through to the bit.  D judges the whole picture, and the mask is
     its c.
@@ -102,20 +102,35 @@ class CompletingGenerator(ConditionalGenerator):
     def dim(self):
         return 2 * self.mlp.dim
 
-    def pose(self, x):
-        return self.ask(x, MASKS[self.masks](self.rng, len(x), self.shape))
+    def with_noise(self, x):
+        """Return [x | mask] for pictures `x`, with masks drawn at random, and the inputs of G for them."""
+        return self.masked(x, MASKS[self.masks](self.rng, len(x), self.shape))
 
-    def ask(self, x, mask):
-        """The posed rows [x | mask] of pictures `x` (m, dim), with a `mask` of the same shape or, for all, (dim,)."""
+    def masked(self, x, mask):
+        """
+        Return the rows that D judges and the inputs of G, for pictures and the masks of their given pixels.
+
+        Parameters
+        ----------
+        x : array (m, mlp.dim)
+            Pictures; may be NaN where `mask` is 0.
+        mask : array (m, mlp.dim) or (mlp.dim,)
+            1 where a pixel is given, 0 elsewhere.
+
+        Returns
+        -------
+        array (m, 2 mlp.dim)
+            [x | mask].
+        array (m, nz + 2 mlp.dim)
+            [z | x mask | mask].
+        """
         if x.ndim != 2 or mask.shape not in (x.shape, x.shape[1:]):
             raise ValueError(f"a mask must have the pictures' shape {x.shape}, or that of one, got shape {mask.shape}")
         if not ((mask == 0) | (mask == 1)).all():
             raise ValueError("a mask must be 1 where a pixel is given and 0 elsewhere, got other numbers")
-        return xp.concatenate([x, backend.asarray(xp.broadcast_to(mask, x.shape))], axis=1)
-
-    def given(self, x):
-        x, mask = split(x, self.mlp.dim)
-        return xp.concatenate([xp.where(mask > 0, x, 0), mask], axis=1)     # x may be NaN where it is not given
+        mask = backend.asarray(xp.broadcast_to(mask, x.shape))
+        z = self.noise(len(x))
+        return xp.concatenate([x, mask], axis=1), xp.concatenate([z, xp.where(mask > 0, x, 0), mask], axis=1)
 
     def fprop(self, z):
         known, self.mask = split(split(z, self.ncond)[1], self.mlp.dim)
@@ -131,8 +146,9 @@ class CompletingGenerator(ConditionalGenerator):
         return dz
 
     def complete(self, x, mask):
-        """The pictures `x` (m, dim), made anew where `mask`, as `ask` takes it, is 0; there x may be NaN."""
-        return split(self.fprop(self.inputs(self.ask(x, mask))), self.mlp.dim)[0]
+        """Return the pictures `x` (m, dim) with the pixels where `mask` is 0 drawn by G; see `masked`."""
+        _, inputs = self.masked(x, mask)
+        return split(self.fprop(inputs), self.mlp.dim)[0]
 
     def __repr__(self):
         return f"CompletingGenerator({self.mlp!r}, shape={self.shape}, masks={self.masks!r}, noise={self.prior!r})"

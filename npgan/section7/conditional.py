@@ -4,7 +4,7 @@ Conditional games (Section 7, extension 1): both players are given c, and G lear
 A game over rows (x, c) side by side, in which G makes x and copies c, is the paper's with p_data(x, c) for the data and
 p_data(c) p_g(x | c) for the samples: its optimum is p_g(x | c) = p_data(x | c) for every c that comes up.
 
-    [x | c] = G.pose(data)      [z | c'] = G.inputs([x | c])      G.fprop([z | c']) = [G(z, c') | c]
+    [x | c], [z | c] = G.with_noise([x | c])        G.fprop([z | c]) = [G(z, c) | c]
 
 Layers that see c take it as the last `ncond` of their inputs; the first of G and the first of D do, others need not.
 """
@@ -13,7 +13,6 @@ from npgan.adversarial import Generator
 from npgan.backend import xp
 from npgan.checks import check_positive_ints
 from npgan.initialisation import initial_weights
-from npgan.kernels import blas
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear
 
 
@@ -68,7 +67,6 @@ class Conditional(Linear):
 
     param_names = ("W", "b", "V")
     argument_names = Linear.argument_names + ("ncond",)
-    accumulates = True
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, ncond, cond_rng=None, **initialisation):
         check_positive_ints(ncond=ncond)
@@ -94,10 +92,8 @@ class Conditional(Linear):
         s, c = self.recall(dz)
         self._kept = s,                                             # for Linear's turn, which answers for s
         ds = super().bprop(dz, params, inputs)
-        if params is True:
+        if params:
             xp.matmul(c.T, dz, out=self.dV)
-        elif params:
-            blas.add_product(self.dV, *params, c.T, dz)
         if inputs is not False:
             return xp.concatenate([ds, xp.matmul(dz, self.V.T)], axis=1)
 
@@ -169,13 +165,9 @@ class ConditionalGenerator(Generator):
 
     dim = data_dim
 
-    def inputs(self, x):
-        """[z | c] for the c of the posed rows `x`: an array (m, nz + ncond)."""
-        return xp.concatenate([self.noise(len(x)), self.given(x)], axis=1)
-
-    def given(self, x):
-        """What G is given of the posed rows `x`: their c."""
-        return split(x, self.ncond)[1]
+    def with_noise(self, x):
+        """Return the rows `x`, [x | c], and [z | c] with their c, an array (m, nz + ncond)."""
+        return x, xp.concatenate([self.noise(len(x)), split(x, self.ncond)[1]], axis=1)
 
     def fprop(self, z):
         return xp.concatenate([self.mlp.fprop(z), split(z, self.ncond)[1]], axis=1)

@@ -29,7 +29,7 @@ import measuring
 import numpy as np
 
 from npgan import backend, parzen
-from npgan.adversarial import AdversaryPair, SeparateSteps, SimultaneousSteps, labels, on_top
+from npgan.adversarial import AdversaryPair, SeparateSteps, SimultaneousSteps, labels, stack
 from npgan.backend import RandomStream, to_numpy, xp
 from npgan.costs import cross_entropy_grad
 from npgan.datasets import Dataset
@@ -119,7 +119,7 @@ def gradients(nets, batch):
     rng = Carried(2014)
     pair, x = game(nets, "simultaneous", rng).pair, rows(nets, batch, rng)
     G, D = pair.generator, pair.discriminator
-    a = D.dropout_fprop(on_top(x, G.fprop(G.noise(batch))))
+    a = D.dropout_fprop(stack(x, G.fprop(G.noise(batch))))
     D.bprop(cross_entropy_grad(a, labels(a)))
     found = named_gradients("D", D)
     a = D.dropout_fprop(G.fprop(G.noise(batch)))
@@ -253,11 +253,11 @@ class Captured:
         cupy.cuda.Device().synchronize()
         with self.stream, cupy.cuda.using_allocator(self.pool.malloc), on(self.products):
             for _ in range(3):                                          # compiles kernels and fills the pool
-                step(x, 1)
+                step(x)
             self.stream.synchronize()
             self.stream.begin_capture()
             try:
-                step(x, 1)
+                step(x)
             finally:
                 self.graph = self.stream.end_capture()
         self.stream.synchronize()
@@ -329,7 +329,7 @@ def way(module, chosen):
     if who[0] in (EAGER, GRAPHS):
         return *by_torch(nets, what, chosen.batch, who[0] == GRAPHS), chosen.updates
     step, x = game(nets, what, RandomStream(2014)), rows(nets, chosen.batch, RandomStream(5))
-    run = Captured(module, step, x) if who[0] == GRAPH else lambda: step(x, 1)
+    run = Captured(module, step, x) if who[0] == GRAPH else lambda: step(x)
     return run, synchronize, chosen.updates
 
 

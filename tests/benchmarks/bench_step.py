@@ -69,7 +69,7 @@ def products(step, x):
 
     kept, blas.add_product, backend.xp.module = blas.add_product, add_product, Recording()
     try:
-        step(x, 1)
+        step(x)
     finally:
         blas.add_product, backend.xp.module = kept, np
     return found
