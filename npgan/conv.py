@@ -115,12 +115,12 @@ class MaxoutConv(_Kernels):
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
         self.check_input(state_below)
-        correlation, V = self.correlation, self.correlation.kernels(self.W)
+        correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         b = correlation.to_maps(self.b, (1, 1, self.b.size) if self.tied_b else self.b.shape)
         h = xp.empty((len(state_below), self.dim), state_below.dtype)
 
         def forward(part):
-            z, wins = correlation.correlate(correlation.pictures(state_below[part]), V) + b, []
+            z, wins = correlation.correlate(correlation.prepare_pictures(state_below[part]), V) + b, []
             for pool in self.pools:
                 z, won = pool.fprop(z)
                 wins.append(won)
@@ -131,23 +131,23 @@ class MaxoutConv(_Kernels):
 
     def bprop(self, dh, params=True, inputs=True):                  # (m, dim) -> (m, nvis)
         state_below, wins = self.recall(dh)
-        correlation, V = self.correlation, self.correlation.kernels(self.W)
+        correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         ds = xp.zeros_like(state_below) if inputs else None
 
         def backward(part, wins):
             dz = correlation.to_maps(dh[part], self.output_shape)
             for pool, won in zip(reversed(self.pools), reversed(wins)):
                 dz = pool.bprop(dz, won)
-            G = correlation.signal(dz)
+            G = correlation.prepare_maps(dz)
             if wanted(inputs, part, len(dh)):
-                ds[part] = correlation.adjoint(G, V)
+                ds[part] = correlation.deconvolve(G, V)
             if params:
-                return correlation.kernel_gradient(correlation.pictures(state_below[part]), G), dz.sum(axis=3)
+                return correlation.kernel_gradient(correlation.prepare_pictures(state_below[part]), G), dz.sum(axis=3)
 
         gradients = in_parallel(backward, blocks(len(dh), EXAMPLES), wins)
         if params:
             db = correlation.to_rows(sum(db for _, db in gradients)[..., None])
-            self.write(correlation.kernels_back(sum(dV for dV, _ in gradients)), db)
+            self.write(correlation.restore_kernels(sum(dV for dV, _ in gradients)), db)
         return ds
 
 
@@ -218,12 +218,12 @@ class Deconv(_Kernels):
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
         self.check_input(state_below)
-        correlation, V = self.correlation, self.correlation.kernels(self.W)
+        correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         h = xp.empty((len(state_below), self.dim), state_below.dtype)
 
         def forward(part):
             s = correlation.to_maps(state_below[part], self.input_shape)
-            h[part] = correlation.adjoint(correlation.signal(s), V)
+            h[part] = correlation.deconvolve(correlation.prepare_maps(s), V)
 
         in_parallel(forward, blocks(len(h), EXAMPLES))
         pixels = h.reshape(-1, *self.output_shape)
@@ -232,20 +232,20 @@ class Deconv(_Kernels):
 
     def bprop(self, dh, params=True, inputs=True):                  # (m, dim) -> (m, nvis)
         state_below, = self.recall(dh)
-        correlation, V = self.correlation, self.correlation.kernels(self.W)
+        correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         ds = xp.zeros_like(state_below) if inputs else None
 
         def backward(part):
-            X = correlation.pictures(dh[part])
+            X = correlation.prepare_pictures(dh[part])
             if wanted(inputs, part, len(dh)):
                 ds[part] = correlation.to_rows(correlation.correlate(X, V))
             if params:
                 s = correlation.to_maps(state_below[part], self.input_shape)
-                return correlation.kernel_gradient(X, correlation.signal(s))
+                return correlation.kernel_gradient(X, correlation.prepare_maps(s))
 
         gradients = in_parallel(backward, blocks(len(dh), EXAMPLES))
         if params:
-            self.write(correlation.kernels_back(sum(gradients)), dh)
+            self.write(correlation.restore_kernels(sum(gradients)), dh)
         return ds
 
 

@@ -389,7 +389,7 @@ def deconv(input_shape=(2, 2, 3), num_channels=2, kernel_shape=(2, 2), **more):
     (lambda: maxout_conv(pad=-1), "pad must be a whole number >= 0, got -1"),
     (lambda: maxout_conv(kernel_shape=(8, 2), pad=1), "8 x 2 do not fit into pictures of 5 x 5 with margins of 1"),
     (lambda: maxout_conv(pool_shape=(5, 2)), "got stride 1, size 5 and 4 places"),
-    (lambda: maxout_conv(pool_stride=(1, 3)), "need stride <= size <= the places there are, got stride 3, size 2"),
+    (lambda: maxout_conv(pool_stride=(1, 3)), "need stride <= size <= the number of places, got stride 3, size 2"),
     (lambda: maxout_conv(max_kernel_norm=0), "max_kernel_norm must be > 0 or None, got 0"),
     (lambda: maxout_conv(init_bias=np.zeros(4)), r"finite numbers of shape \(4, 4, 4\), got shape \(4,\)"),
     (lambda: maxout_conv(init_bias=np.zeros(2), tied_b=True), r"of shape \(4,\), got shape \(2,\)"),

@@ -84,11 +84,11 @@ def test_cross_correlation_and_its_gradients_are_the_loops(shape, kernel_shape, 
                                       for i in range(2)), W, h=1.)
 
     for fast in correlations(shape, kernel_shape, stride, pad):
-        X, V = fast.pictures(asarray(pictures.reshape(2, -1))), fast.kernels(asarray(W.reshape(-1, n)))
-        G = fast.signal(fast.to_maps(asarray(dz), z.shape[1:]))
+        X, V = fast.prepare_pictures(asarray(pictures.reshape(2, -1))), fast.prepare_kernels(asarray(W.reshape(-1, n)))
+        G = fast.prepare_maps(fast.to_maps(asarray(dz), z.shape[1:]))
         assert_allclose(to_numpy(fast.to_rows(fast.correlate(X, V))), z.reshape(2, -1), rtol=1e-9, atol=1e-9)
-        assert_allclose(to_numpy(fast.adjoint(G, V)), ds.reshape(2, -1), rtol=1e-9, atol=1e-9)
-        assert_allclose(to_numpy(fast.kernels_back(fast.kernel_gradient(X, G))), dW.reshape(-1, n), rtol=1e-9,
+        assert_allclose(to_numpy(fast.deconvolve(G, V)), ds.reshape(2, -1), rtol=1e-9, atol=1e-9)
+        assert_allclose(to_numpy(fast.restore_kernels(fast.kernel_gradient(X, G))), dW.reshape(-1, n), rtol=1e-9,
                         atol=1e-9)
 
 

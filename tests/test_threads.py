@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from npgan.backend import xp
-from npgan.kernels.threads import in_parallel, shares
+from npgan.kernels.blas import openblas
+from npgan.kernels.threads import in_parallel, products_in_one_thread, shares
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 1000])
@@ -47,6 +48,26 @@ def test_products_keep_to_their_thread_meanwhile():
         with pytest.raises(ZeroDivisionError):
             in_parallel(lambda zero: 1 / zero, [0, 0])
         assert numbers() == before == [2]
+
+
+@pytest.mark.numpy_only
+def test_contexts_of_two_threads_may_overlap():
+    """The one that opened first closes first; the number of threads from before returns with the last."""
+    get, put = openblas("openblas_get_num_threads", "openblas_set_num_threads")
+    if get is None:
+        pytest.skip("NumPy brought no BLAS of its own")
+    before = get()
+    put(2)
+    try:
+        first, second = products_in_one_thread(), products_in_one_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert get() == 1
+        second.__exit__(None, None, None)
+        assert get() == 2
+    finally:
+        put(before)
 
 
 def test_without_numpys_own_blas_there_is_nothing_to_arrange(monkeypatch, tmp_path):

@@ -1,10 +1,11 @@
 """
-Sums of products, C <- beta C + alpha A B, in one call of the BLAS that NumPy's own products run on.
+Sums of products, C <- beta C + alpha A B, in one call of the BLAS that NumPy's own products use.
 
-``numpy.matmul`` can only overwrite C.  A momentum step wants v <- mu v - epsilon s^T dz for every weight matrix, and in
-the product itself that costs next to nothing, while gradient, scaling and two sums are four more passes over all the
-parameters.  SciPy's ``gemm`` can add, but its wheels bring a BLAS of their own, whose threads and NumPy's fight for the
-same cores; so this room looks for the OpenBLAS within NumPy's wheel.  Without it, and on a GPU, sums are made in steps.
+``numpy.matmul`` can only overwrite C.  The fused momentum step computes v <- mu v - epsilon s^T dz for every weight
+matrix.  Inside the product this costs almost nothing, while a written gradient, the scaling and two sums are four more
+passes over all parameters.  SciPy's ``gemm`` can add, but SciPy's wheels contain a BLAS of their own, whose threads
+compete with NumPy's for the same cores.  This module therefore looks for the OpenBLAS inside NumPy's wheel.  Without
+it, and on a GPU, the sums are computed step by step.
 """
 import ctypes
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy as np
 from npgan.backend import xp
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112            # CBLAS's constants
-SIZE, POINTER = ctypes.c_int64, ctypes.c_void_p
+INT, SIZE, POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 
 
 def openblas(*names):
-    """The functions `names` of the OpenBLAS that NumPy's wheel brought and has loaded, or None for each."""
+    """Return the functions `names` of the OpenBLAS in NumPy's wheel, which NumPy has loaded, or None for each."""
     package = Path(np.__file__).parent
     for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
         for path in sorted(folder.glob("*openblas*")):
@@ -29,51 +30,48 @@ def openblas(*names):
     return [None] * len(names)
 
 
-def typed(function, *argtypes):
-    """The `function`, if there is one, told its `argtypes`; it returns nothing."""
-    if function:
-        function.argtypes, function.restype = argtypes, None
-    return function
-
-
-GEMM, AXPY = {}, {}
+GEMM, AXPY = {}, {}                                     # the functions for each dtype; empty without that OpenBLAS
 for letter, dtype, real in ("s", np.dtype("float32"), ctypes.c_float), ("d", np.dtype("float64"), ctypes.c_double):
     gemm, axpy = openblas(f"cblas_{letter}gemm", f"cblas_{letter}axpy")
-    GEMM[dtype] = typed(gemm, *3 * [ctypes.c_int], *3 * [SIZE], real, POINTER, SIZE, POINTER, SIZE, real, POINTER, SIZE)
-    AXPY[dtype] = typed(axpy, SIZE, real, POINTER, SIZE, POINTER, SIZE)
+    if gemm is None:
+        continue
+    gemm.argtypes = INT, INT, INT, SIZE, SIZE, SIZE, real, POINTER, SIZE, POINTER, SIZE, real, POINTER, SIZE
+    axpy.argtypes = SIZE, real, POINTER, SIZE, POINTER, SIZE
+    gemm.restype = axpy.restype = None
+    GEMM[dtype], AXPY[dtype] = gemm, axpy
 
 
-def transposition(a):
-    """CBLAS's flag for a contiguous matrix `a`, and its leading dimension."""
+def layout(a):
+    """Return CBLAS's flag for a contiguous matrix `a`, and its leading dimension."""
     return (PLAIN, a.shape[1]) if a.flags.c_contiguous else (TRANSPOSED, a.shape[0])
 
 
 def add_product(out, beta, alpha, a, b):
     """
-    out <- beta out + alpha a b, in place.
+    Compute out <- beta out + alpha a b in place.
 
     Parameters
     ----------
     out : array (m, n)
     beta, alpha : float
     a, b : array (m, k) and (k, n)
-        Of the type of `out`, contiguous or transposed.
+        The fast form needs the dtype of `out`, and contiguous matrices or transposes of such.
     """
-    arrays = out, a, b
-    gemm = xp.module is np and GEMM.get(out.dtype)
-    if not gemm or not (out.flags.c_contiguous and all(x.dtype == out.dtype and x.flags.forc for x in arrays)):
+    gemm = GEMM.get(out.dtype) if xp.module is np else None
+    suitable = out.flags.c_contiguous and all(x.dtype == out.dtype and x.flags.forc for x in (a, b))
+    if gemm is None or not suitable:
         out *= beta
         out += alpha * xp.matmul(a, b)
         return
-    (flag_a, ld_a), (flag_b, ld_b) = transposition(a), transposition(b)
+    (flag_a, ld_a), (flag_b, ld_b) = layout(a), layout(b)
     gemm(ROW_MAJOR, flag_a, flag_b, *out.shape, a.shape[1], alpha, a.ctypes.data, ld_a, b.ctypes.data, ld_b,
          beta, out.ctypes.data, out.shape[1])
 
 
 def add(out, a):
-    """`out` <- `out` + `a` for vectors, in place, by all of BLAS's threads; NumPy's own sums use one."""
-    axpy = xp.module is np and AXPY.get(out.dtype)
-    if not axpy or not all(x.dtype == out.dtype and x.flags.c_contiguous for x in (out, a)):
+    """Compute `out` <- `out` + `a` in place for vectors, with all threads of BLAS; NumPy's own sums use one."""
+    axpy = AXPY.get(out.dtype) if xp.module is np else None
+    if axpy is None or not all(x.dtype == out.dtype and x.flags.c_contiguous for x in (out, a)):
         out += a
         return
     axpy(out.size, 1, a.ctypes.data, 1, out.ctypes.data, 1)

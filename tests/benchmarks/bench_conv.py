@@ -187,8 +187,8 @@ def whole(chosen, torch):
 
 def by_correlation(way, x, W):
     """As the layers do."""
-    V, state = way.kernels(W), x.reshape(len(x), -1)
-    return np.concatenate(in_parallel(lambda part: way.to_rows(way.correlate(way.pictures(state[part]), V)),
+    V, state = way.prepare_kernels(W), x.reshape(len(x), -1)
+    return np.concatenate(in_parallel(lambda part: way.to_rows(way.correlate(way.prepare_pictures(state[part]), V)),
                                       blocks(len(x), EXAMPLES)))
 
 

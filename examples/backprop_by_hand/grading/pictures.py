@@ -19,7 +19,7 @@ def swapped(W):
 def convolution(s, W):
     """npgan's correlation, its patches and its kernels."""
     c = patches.Correlation(s.shape[1:], W.shape[:2], (1, 1), 0)
-    return c, c.pictures(s.reshape(len(s), -1)), W.reshape(c.patch_size, -1)
+    return c, c.prepare_pictures(s.reshape(len(s), -1)), W.reshape(c.patch_size, -1)
 
 
 def convolution_fprop(s, W):
@@ -30,7 +30,7 @@ def convolution_fprop(s, W):
 def convolution_bprop(dz, s, W):
     c, s_patches, kernels = convolution(s, W)
     maps = c.to_maps(dz.reshape(len(dz), -1), dz.shape[1:])
-    return c.adjoint(maps, kernels).reshape(s.shape), c.kernel_gradient(s_patches, maps).reshape(W.shape)
+    return c.deconvolve(maps, kernels).reshape(s.shape), c.kernel_gradient(s_patches, maps).reshape(W.shape)
 
 
 def convolution_cases(*names):
@@ -80,7 +80,7 @@ CONVOLUTION = Exercise("ex10_convolution", "convolution", [
         Mistake("one example only", "dW", "(3)", "Only the last example of the minibatch has a part in it.",
                 lambda I, r, g: convolution_bprop(I.dz[-1:], I.s[-1:], I.W)[1])],
         lambda f, I: (Passes(convolution_fprop, f), I.s, I.W), "dz", rows=rows_of("dz"))],
-    [patches.Correlation.correlate, patches.Correlation.kernel_gradient, patches.Correlation.adjoint],
+    [patches.Correlation.correlate, patches.Correlation.kernel_gradient, patches.Correlation.deconvolve],
     "The same three sums, arranged for speed: examples are the last axis, and windows are laid side by side first, so "
     "that each product of matrices is a large one.")
 
@@ -93,7 +93,7 @@ def deconvolution_fprop(s, W, t):
     shape = *(t * (n - 1) + k for n, k in zip(s.shape[1:3], W.shape)), W.shape[2]
     c = patches.Correlation(shape, W.shape[:2], (t, t), 0)
     maps = c.to_maps(s.reshape(len(s), -1), s.shape[1:])
-    return c.adjoint(maps, W.reshape(c.patch_size, -1)).reshape(len(s), *shape)
+    return c.deconvolve(maps, W.reshape(c.patch_size, -1)).reshape(len(s), *shape)
 
 
 def deconvolution_bprop(dh, s, W, t):
@@ -153,7 +153,7 @@ DECONVOLUTION = Exercise("ex11_deconvolution", "deconvolution", [
         lambda f, I: (Passes(lambda s, W: deconvolution_fprop(s, W, I.stride),
                              lambda dh, s, W: f(dh, s, W, I.stride)), I.s, I.W), "dh", rows=rows_of("dh"))],
     [conv.Deconv.fprop, conv.Deconv.bprop],
-    "adjoint and correlate are those of exercise 10, forward and backward exchanged.")
+    "deconvolve and correlate are those of exercise 10, forward and backward exchanged.")
 
 
 # 12. The Parzen window
