@@ -105,7 +105,7 @@ class Growth:
 # Both players step at once.  The rate decays so slowly that both still move much at the end; the average over their
 # way is far better than the last point of it.  It reaches back 100,000 updates: to the first.
 
-rule_G, rule_D = (Momentum(chosen.learning_rate, chosen.init_momentum) for player in "GD")
+rule_G, rule_D = (Momentum(chosen.learning_rate, chosen.init_momentum, fused=True) for player in "GD")
 pair = AdversaryPair(G, D)
 step = (SeparateSteps(pair, rule_G, rule_D, discriminator_steps=chosen.discriminator_steps)
         if chosen.discriminator_steps else SimultaneousSteps(pair, rule_G, rule_D))

@@ -136,7 +136,8 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
     Panel
     """
     save_path, max_epochs = save_path or chosen.save_path, max_epochs or chosen.max_epochs
-    rule_G, rule_D = (Momentum(rate, init_momentum=.5) for rate in (chosen.learning_rate_G, chosen.learning_rate_D))
+    rule_G, rule_D = (Momentum(rate, init_momentum=.5, fused=True)
+                      for rate in (chosen.learning_rate_G, chosen.learning_rate_D))
     average = PolyakAverage(pair.generator, decay=.999)
     monitor = Monitor({"valid": valid}, seed=chosen.seed)
     panel = Panel(os.path.splitext(save_path)[0] + ".png", pair.generator, average, chosen.seed)

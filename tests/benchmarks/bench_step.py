@@ -1,7 +1,8 @@
 """
 How long one update takes, beside its matrix products alone and beside other libraries.
 
-For the simultaneous step and for Algorithm 1's (k = 1).  The floor is the products of that very step, recorded from it
+For the simultaneous step and for Algorithm 1's (k = 1), with momentum inside the products (``fused=True``) and with
+written gradients, the default.  The floor is the products of that very step, recorded from it
 and run again by ``numpy.matmul`` on arrays of the same shapes, orders and number.  PyTorch (eager) and JAX (jit) do the
 same mathematics where they are installed: same nets, noise, masks, losses and momentum.
 
@@ -31,10 +32,10 @@ NETS = {                            # noise, G's two layers, x, D's units in eac
 }
 STEPS = {"simultaneous": SimultaneousSteps, "Algorithm 1": SeparateSteps}
 RATE, MOMENTUM = .1, .5
-FLOOR = "its products"
+FLOOR, FUSED, WRITTEN = "its products", "npgan, fused", "npgan, gradients written"
 
 
-def game(nets, step, rng=None):
+def game(nets, step, rng=None, fused=True):
     """A training step of fresh nets, all of whose numbers `rng` draws."""
     nvis, h0, h1, dim, units, limit = NETS[nets]
     rng, limits = rng or RandomStream(2014), {"max_col_norm": limit}
@@ -43,7 +44,7 @@ def game(nets, step, rng=None):
     D = MLP([Dropout(.8, rng=rng), Maxout(dim, units, 5, .005, rng, **limits),
              Dropout(.5, rng=rng), Maxout(units, units, 5, .005, rng, **limits),
              Dropout(.5, rng=rng), Linear(units, 1, .005, rng, **limits)])
-    return STEPS[step](AdversaryPair(G, D), Momentum(RATE, MOMENTUM), Momentum(RATE, MOMENTUM))
+    return STEPS[step](AdversaryPair(G, D), Momentum(RATE, MOMENTUM, fused), Momentum(RATE, MOMENTUM, fused))
 
 
 def data(nets, batch):
@@ -290,7 +291,7 @@ def way(chosen):
         return by_torch(chosen.nets, step, chosen.batch, chosen.threads)
     if who == "JAX, jit":
         return by_jax(chosen.nets, step, chosen.batch)
-    run, x = game(chosen.nets, step), data(chosen.nets, chosen.batch)
+    run, x = game(chosen.nets, step, fused=who != WRITTEN), data(chosen.nets, chosen.batch)
     run(x)                                                          # the velocities are there from now on
     return alone(products(run, x)) if who == FLOOR else lambda: run(x)
 
@@ -306,7 +307,7 @@ if __name__ == "__main__":
     peers = [who for who, module in (("PyTorch, eager", "torch"), ("JAX, jit", "jax")) if measuring.optional(module)]
     found = {"nets": chosen.nets, "batch": chosen.batch, "rounds": chosen.rounds, "steps": {}}
     for step in STEPS:
-        ways = [f"{step}: {who}" for who in ("npgan", FLOOR, *peers)]
+        ways = [f"{step}: {who}" for who in (FUSED, FLOOR, WRITTEN, *peers)]
         times = measuring.summary(measuring.in_turns(ways, chosen), ways[1])
         names, gflop = told(products(game(chosen.nets, step), data(chosen.nets, chosen.batch)))
         profiles = measuring.in_turns([f"{step}: profile"], chosen)[f"{step}: profile"]
