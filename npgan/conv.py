@@ -1,8 +1,8 @@
 """
-Convolutional layers: maxout over the pieces and places of a cross-correlation, and "deconvolution", its transpose.
+Convolutional layers; `npgan.plain` has cross_correlation, deconvolution and max_pooling as loops.
 
-A state's row holds a picture in the order (row, column, channel), the channel fastest, so these layers stand among
-dense ones as they are; `Transpose` changes the order where data have another, as CIFAR-10's planes of colour do.
+A row of a state is a picture in the order (row, column, channel), the channel fastest, so these layers stand among
+dense ones as they are.  `Transpose` changes the order where data have another one, such as CIFAR-10's colour planes.
 
     h0 = MaxoutConv((32, 32, 3), 32, 2, (8, 8), (4, 4), (2, 2), .005, rng, pad=4)       # gives 16 x 16 x 32
     h1 = MaxoutConv(h0.output_shape, 32, 2, (8, 8), (4, 4), (2, 2), .005, rng, pad=3)   # gives 7 x 7 x 32
@@ -10,52 +10,55 @@ dense ones as they are; `Transpose` changes the order where data have another, a
 """
 from itertools import permutations
 
+import numpy as np
+
 from npgan.backend import blocks, xp
 from npgan.checks import check_nonnegative_int, check_positive_ints, check_shape, count_numbers
 from npgan.initialisation import initial_bias, initial_weights
-from npgan.kernels.patches import MaxPool
+from npgan.kernels.patches import MaxoutPooling
 from npgan.kernels.spectra import choose_correlation
 from npgan.kernels.threads import in_parallel
 from npgan.layer import Layer
 from npgan.layers import limit_columns
 
-EXAMPLES = 32                               # pictures worked on at a time, to keep their maps near the processor
+EXAMPLES = 32                               # pictures that a thread works on at a time, to keep their maps in its cache
 
 
 class _Kernels(Layer):
-    """Kernels for a `correlation`, the columns of W, and biases b, of `biased` (rows, columns, channels) or tied."""
+    """What `MaxoutConv` and `Deconv` share: a `correlation`, its kernels in the columns of W, and the biases b."""
 
     param_names = ("W", "b")
 
-    def __init__(self, correlation, num_kernels, biased, tied_b, init_bias, max_kernel_norm, irange, rng, others):
+    def __init__(self, correlation, num_kernels, bias_shape, init_bias, max_kernel_norm, irange, rng, initialisation):
         if max_kernel_norm is not None and not max_kernel_norm > 0:
             raise ValueError(f"max_kernel_norm must be > 0 or None, got {max_kernel_norm}")
-        self.correlation, self.tied_b, self.max_kernel_norm = correlation, bool(tied_b), max_kernel_norm
-        self.W = initial_weights(correlation.patch_size, num_kernels, rng, irange, **others)
-        self.b = initial_bias(init_bias, biased[2:] if tied_b else biased)
+        self.correlation, self.max_kernel_norm = correlation, max_kernel_norm
+        self.W = initial_weights(correlation.patch_size, num_kernels, rng, irange, **initialisation)
+        self.b = initial_bias(init_bias, bias_shape)
         self.dW, self.db = xp.zeros_like(self.W), xp.zeros_like(self.b)
 
-    def write(self, dW, db):
-        """Write the gradients: `dW`, and the sum of the rows of `db`."""
+    def write_gradients(self, dW, dC_dz):
+        """Write `dW`, and db: the sum of the rows of `dC_dz`, and over places as well if b is tied."""
         self.dW[...] = dW
-        self.db[...] = db.reshape(-1, self.b.size).sum(axis=0).reshape(self.b.shape)
+        self.db[...] = dC_dz.reshape(-1, self.b.size).sum(axis=0).reshape(self.b.shape)
 
     def enforce_norm_limits(self):
-        """The limit of `Linear.enforce_norm_limits`, for the norm of each kernel, a column of W."""
+        """Shrink each kernel, a column of W, whose norm exceeds max_kernel_norm; see `Linear.enforce_norm_limits`."""
         limit_columns(self.W, self.max_kernel_norm)
 
 
 class MaxoutConv(_Kernels):
     """
-    The maximum, over pieces and over windows of places, of the cross-correlation with kernels (derived here).
+    The maximum over pieces, and over windows of places, of the cross-correlation with kernels (derived here).
 
-        z[i,j,n] = patch(i,j) W[:,n] + b[n]
+        z[i,j,n] = patch(i,j) W[:,n] + b[n]                                     `npgan.plain.cross_correlation`
         h[I,J,u] = max of z[i, j, u k + p] over the places i, j of window I, J and the pieces p = 0 ... k - 1
 
-    dC/dW and dC/ds follow from dC/dz as in `Correlation`; dC/db sums it over examples, and over places if b is tied.
-    Of all that a maximum is taken over only the winner moves h, so dC/dz is dC/dh there, summed over the windows that
-    it wins, and 0 elsewhere: `MaxPool`, of pieces, then of columns, then of rows.  A tie goes to the earliest row, in
-    it to the earliest column, and there to the earliest piece.
+    Only the winner of each maximum changes h.  Therefore dC/dz is dC/dh at the winner, summed over the windows that it
+    wins, and 0 elsewhere (`MaxoutPooling`).  In a tie the earliest row wins, in it the earliest column, and there the
+    earliest piece.  From dC/dz follow
+
+        dW = sum over patches of patch^T dz       db = sum of dz       ds = the deconvolution of dz, see `Correlation`.
 
     Parameters
     ----------
@@ -65,20 +68,18 @@ class MaxoutConv(_Kernels):
         Channels u of the output and pieces k of each.
     kernel_shape : (int, int)
         Rows and columns of a kernel.  W is (rows * columns * channels below, num_channels k), its rows in a picture's
-        order, the channel fastest; channel u has the columns u k ... u k + k - 1, as in Pylearn2.
+        order; channel u has the columns u k ... u k + k - 1, as in Pylearn2.
     pool_shape, pool_stride : (int, int)
-        Rows and columns of a window, and from one to the next.  Windows may overlap, and the last hang over the edge,
-        where it counts what exists: a side n becomes ceil((n - pool side) / stride) + 1.
-    irange, rng, **initialisation
-        Where W starts, as in `Linear`.
+        Rows and columns of a window, and the step to the next.  Windows may overlap.  The last ones may hang over the
+        edge and count only what exists: a side n becomes ceil((n - pool side) / stride) + 1.
+    irange, rng, init_bias, **initialisation
+        Where W and b start, as in `Linear`.
     pad : int
         Width of the margins of zeros around a picture.
     kernel_stride : (int, int)
-        From one patch to the next: a side n becomes ceil((n + 2 pad - kernel side) / stride) + 1, before pooling.
+        The step to the next patch: before pooling, a side n becomes ceil((n + 2 pad - kernel side) / stride) + 1.
     tied_b : bool
-        Whether b is (num_channels k,), or has an entry for each place before pooling, (rows, columns, num_channels k).
-    init_bias : float or array of b's shape
-        Where b starts.
+        If true, b is (num_channels k,); otherwise it has an entry for each place, (rows, columns, num_channels k).
     max_kernel_norm : float, optional
         Limit of each kernel's L2 norm, see `enforce_norm_limits`.
 
@@ -96,21 +97,20 @@ class MaxoutConv(_Kernels):
                  **initialisation):
         check_positive_ints(num_channels=num_channels, num_pieces=num_pieces)
         self.input_shape = check_shape("input_shape", input_shape, "rows", "columns", "channels")
-        self.num_channels, self.num_pieces, self.pad = num_channels, num_pieces, check_nonnegative_int("pad", pad)
-        self.kernel_shape, self.kernel_stride, self.pool_shape, self.pool_stride = (
-            check_shape(name, value, "rows", "columns") for name, value in (
-                ("kernel_shape", kernel_shape), ("kernel_stride", kernel_stride),
-                ("pool_shape", pool_shape), ("pool_stride", pool_stride)))
+        self.kernel_shape = check_shape("kernel_shape", kernel_shape, "rows", "columns")
+        self.kernel_stride = check_shape("kernel_stride", kernel_stride, "rows", "columns")
+        self.pool_shape = check_shape("pool_shape", pool_shape, "rows", "columns")
+        self.pool_stride = check_shape("pool_stride", pool_stride, "rows", "columns")
+        self.num_channels, self.num_pieces, self.tied_b = num_channels, num_pieces, bool(tied_b)
+        self.pad = check_nonnegative_int("pad", pad)
         self.nvis, n = count_numbers(self.input_shape), num_channels * num_pieces
         correlation = choose_correlation(self.input_shape, self.kernel_shape, self.kernel_stride, pad, n)
-        (rows, columns), axes = correlation.out_shape, correlation.order
-        self.largest = max(correlation.largest, count_numbers((rows, columns, n)))
-        self.pools = [MaxPool(axes[2], n, num_pieces, num_pieces),
-                      MaxPool(axes[1], columns, self.pool_shape[1], self.pool_stride[1]),
-                      MaxPool(axes[0], rows, self.pool_shape[0], self.pool_stride[0])]
-        self.output_shape = (self.pools[2].windows, self.pools[1].windows, num_channels)
+        z_shape = (*correlation.out_shape, n)
+        self.pooling = MaxoutPooling(z_shape, correlation.order, num_pieces, self.pool_shape, self.pool_stride)
+        self.output_shape = self.pooling.output_shape
         self.dim = count_numbers(self.output_shape)
-        super().__init__(correlation, n, (rows, columns, n), tied_b, init_bias, max_kernel_norm, irange, rng,
+        self.largest = max(correlation.largest, count_numbers(z_shape))
+        super().__init__(correlation, n, (n,) if tied_b else z_shape, init_bias, max_kernel_norm, irange, rng,
                          initialisation)
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
@@ -120,11 +120,9 @@ class MaxoutConv(_Kernels):
         h = xp.empty((len(state_below), self.dim), state_below.dtype)
 
         def forward(part):
-            z, wins = correlation.correlate(correlation.prepare_pictures(state_below[part]), V) + b, []
-            for pool in self.pools:
-                z, won = pool.fprop(z)
-                wins.append(won)
-            h[part] = correlation.to_rows(z)
+            X = correlation.prepare_pictures(state_below[part])
+            maxima, wins = self.pooling.fprop(correlation.correlate(X, V) + b)
+            h[part] = correlation.to_rows(maxima)
             return wins
 
         return self.remember(h, state_below, in_parallel(forward, blocks(len(h), EXAMPLES)))
@@ -133,38 +131,38 @@ class MaxoutConv(_Kernels):
         state_below, wins = self.recall(dh)
         correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         ds = xp.zeros_like(state_below) if inputs else None
+        needed = rows_of(inputs, len(dh))
 
         def backward(part, wins):
-            dz = correlation.to_maps(dh[part], self.output_shape)
-            for pool, won in zip(reversed(self.pools), reversed(wins)):
-                dz = pool.bprop(dz, won)
+            dz = self.pooling.bprop(correlation.to_maps(dh[part], self.output_shape), wins)
             G = correlation.prepare_maps(dz)
-            if wanted(inputs, part, len(dh)):
+            if needed[part].any():
                 ds[part] = correlation.deconvolve(G, V)
             if params:
-                return correlation.kernel_gradient(correlation.prepare_pictures(state_below[part]), G), dz.sum(axis=3)
+                X = correlation.prepare_pictures(state_below[part])
+                return correlation.kernel_gradient(X, G), dz.sum(axis=3)
 
         gradients = in_parallel(backward, blocks(len(dh), EXAMPLES), wins)
         if params:
-            db = correlation.to_rows(sum(db for _, db in gradients)[..., None])
-            self.write(correlation.restore_kernels(sum(dV for dV, _ in gradients)), db)
+            dV, dz = (sum(parts) for parts in zip(*gradients))
+            self.write_gradients(correlation.restore_kernels(dV), correlation.to_rows(dz[..., None]))
         return ds
 
 
 class Deconv(_Kernels):
     """
-    "Deconvolution", the transpose of a cross-correlation in strides t: each number below lays its kernel down, scaled.
+    "Deconvolution", the transpose of a cross-correlation with stride t: each number below lays down its scaled kernel.
 
-        h[y,x,c] = sum_{i,j,n} s[i,j,n] W[y + P - t i, x + P - t j, c, n] + b[y,x,c]
+        h[y,x,c] = sum_{i,j,n} s[i,j,n] W[y + P - t i, x + P - t j, c, n] + b[y,x,c]        `npgan.plain.deconvolution`
 
-    The kernel's r, q and the places y, x that s[i,j] reaches are tied by y = t i + r - P, x = t j + q - P, so by the
-    chain rule (derived here)
+    Entry r, q of the kernel of s[i,j] reaches the place y = t i + r - P, x = t j + q - P.  By the chain rule (derived
+    here)
 
         dC/ds[i,j,n]   = sum_{r,q,c} dC/dh[t i + r - P, t j + q - P, c] W[r,q,c,n]      the cross-correlation of dC/dh
         dC/dW[r,q,c,n] = sum_{i,j} dC/dh[t i + r - P, t j + q - P, c] s[i,j,n]
 
-    and dC/db sums dC/dh over examples, and over places if b is tied.  These are `Correlation`'s z and dC/dW, with dC/dh
-    for the picture and s for dC/dz; and h, but for b, is its dC/ds.
+    and db = the sum of dC/dh.  These are the three sums of `Correlation` with dC/dh in place of the picture s and with
+    s in place of dC/dz.
 
     Parameters
     ----------
@@ -174,19 +172,15 @@ class Deconv(_Kernels):
         Channels c of the output.
     kernel_shape : (int, int)
         Rows and columns of a kernel.  W is (rows * columns * num_channels, channels below), its rows in a picture's
-        order, the channel fastest; column n is what channel n below lays down.
-    irange, rng, **initialisation
-        Where W starts, as in `Linear`.
+        order; column n is the kernel that channel n below lays down.
+    irange, rng, init_bias, max_kernel_norm, **initialisation
+        As in `MaxoutConv`, with one kernel for each channel below.
     output_stride : (int, int)
         t, along rows and columns: a side n becomes t (n - 1) + kernel side - 2 pad_out.
     pad_out : int
         P, the width of the margins cut off the output.
     tied_b : bool
-        Whether b is (num_channels,), or has an entry for each output, (rows, columns, num_channels).
-    init_bias : float or array of b's shape
-        Where b starts.
-    max_kernel_norm : float, optional
-        Limit of the L2 norm of each channel below's kernel, see `enforce_norm_limits`.
+        If true, b is (num_channels,); otherwise it has an entry for each output, (rows, columns, num_channels).
 
     Attributes
     ----------
@@ -203,18 +197,19 @@ class Deconv(_Kernels):
         self.input_shape = check_shape("input_shape", input_shape, "rows", "columns", "channels")
         self.kernel_shape = check_shape("kernel_shape", kernel_shape, "rows", "columns")
         self.output_stride = check_shape("output_stride", output_stride, "rows", "columns")
-        self.num_channels, self.pad_out = num_channels, check_nonnegative_int("pad_out", pad_out)
+        self.num_channels, self.tied_b = num_channels, bool(tied_b)
+        self.pad_out = check_nonnegative_int("pad_out", pad_out)
         sides = [t * (n - 1) + k - 2 * pad_out
                  for n, t, k in zip(self.input_shape, self.output_stride, self.kernel_shape)]
         if min(sides) < 1:
-            raise ValueError(f"pad_out {pad_out} cuts off all of the output, {sides[0]} x {sides[1]} would be left")
+            raise ValueError(f"pad_out must leave some of the output, got {pad_out}, which leaves "
+                             f"{sides[0]} x {sides[1]}; choose a smaller one")
         self.output_shape = (*sides, num_channels)
-        self.nvis, self.dim = count_numbers(self.input_shape), count_numbers(self.output_shape)
-        n = self.input_shape[2]
+        self.nvis, self.dim, n = count_numbers(self.input_shape), count_numbers(self.output_shape), self.input_shape[2]
         correlation = choose_correlation(self.output_shape, self.kernel_shape, self.output_stride, pad_out, n)
         self.largest = correlation.largest
-        super().__init__(correlation, n, self.output_shape, tied_b, init_bias, max_kernel_norm, irange, rng,
-                         initialisation)
+        super().__init__(correlation, n, (num_channels,) if tied_b else self.output_shape, init_bias, max_kernel_norm,
+                         irange, rng, initialisation)
 
     def fprop(self, state_below):                                   # (m, nvis) -> (m, dim)
         self.check_input(state_below)
@@ -234,10 +229,11 @@ class Deconv(_Kernels):
         state_below, = self.recall(dh)
         correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         ds = xp.zeros_like(state_below) if inputs else None
+        needed = rows_of(inputs, len(dh))
 
         def backward(part):
             X = correlation.prepare_pictures(dh[part])
-            if wanted(inputs, part, len(dh)):
+            if needed[part].any():
                 ds[part] = correlation.to_rows(correlation.correlate(X, V))
             if params:
                 s = correlation.to_maps(state_below[part], self.input_shape)
@@ -245,22 +241,29 @@ class Deconv(_Kernels):
 
         gradients = in_parallel(backward, blocks(len(dh), EXAMPLES))
         if params:
-            self.write(correlation.restore_kernels(sum(gradients)), dh)
+            self.write_gradients(correlation.restore_kernels(sum(gradients)), dh)
         return ds
+
+
+def rows_of(inputs, m):
+    """Return a mask of the rows, among `m`, that `inputs` selects: a slice, True for all or False for no row."""
+    mask = np.zeros(m, bool)
+    mask[inputs] = True
+    return mask
 
 
 class Transpose(Layer):
     """
-    Another order within a row: the row as an array of a `shape`, its axes in the order `axes`, as in NumPy's transpose.
+    The same numbers in another order: each row as an array of a `shape`, its axes in the order `axes` (NumPy's).
 
-    ``Transpose((3, 32, 32), (1, 2, 0))`` takes CIFAR-10's planes of red, green and blue to pixels, the order of
-    `MaxoutConv` and `Deconv`, and ``Transpose((32, 32, 3), (2, 0, 1))`` takes pixels to planes.  A permutation of s
-    permutes dC/ds alike, so the backward pass puts dC/dh back into the order below.
+    ``Transpose((3, 32, 32), (1, 2, 0))`` turns CIFAR-10's planes of red, green and blue into pixels, the order of
+    `MaxoutConv` and `Deconv`; ``Transpose((32, 32, 3), (2, 0, 1))`` turns pixels into planes.  The backward pass puts
+    dC/dh back into the order below.
 
     Parameters
     ----------
     shape : (int, int, int)
-        Of a row below.
+        Shape of a row below.
     axes : (int, int, int)
         Axis i of the row above is axis axes[i] of the row below.
     """
@@ -286,10 +289,5 @@ class Transpose(Layer):
 
 
 def reorder(rows, shape, axes):
-    """The `rows`, each an array of a `shape`, with the axes of each in the order `axes`."""
+    """Return the `rows`, each an array of a `shape`, with the axes of each in the order `axes`."""
     return rows.reshape(-1, *shape).transpose(0, *(1 + axis for axis in axes)).reshape(rows.shape)
-
-
-def wanted(inputs, part, m):
-    """Whether of `m` rows any of the `inputs` asked of `bprop` are in the slice `part`."""
-    return any(row in range(m)[inputs] for row in range(m)[part]) if isinstance(inputs, slice) else inputs

@@ -393,7 +393,7 @@ def deconv(input_shape=(2, 2, 3), num_channels=2, kernel_shape=(2, 2), **more):
     (lambda: maxout_conv(max_kernel_norm=0), "max_kernel_norm must be > 0 or None, got 0"),
     (lambda: maxout_conv(init_bias=np.zeros(4)), r"finite numbers of shape \(4, 4, 4\), got shape \(4,\)"),
     (lambda: maxout_conv(init_bias=np.zeros(2), tied_b=True), r"of shape \(4,\), got shape \(2,\)"),
-    (lambda: deconv(pad_out=2), "pad_out 2 cuts off all of the output, -1 x -1 would be left"),
+    (lambda: deconv(pad_out=2), "pad_out must leave some of the output, got 2, which leaves -1 x -1"),
     (lambda: deconv(pad_out=.5), "pad_out must be a whole number >= 0, got 0.5"),
     (lambda: deconv(output_stride=(0, 1)), r"output_stride must be .* got \(0, 1\)"),
     (lambda: deconv(input_shape=(2, 2, 3, 1)), "input_shape must be"),

@@ -137,6 +137,42 @@ class Correlation:
         return self.to_rows(ds[:, :, self.pad:self.pad + cols])
 
 
+class MaxoutPooling:
+    """
+    The maxima over the pieces of a channel, then over windows of columns, then over windows of rows.
+
+    Parameters
+    ----------
+    z_shape : (int, int, int)
+        Rows, columns and channels of z; the pieces of a channel are neighbours.
+    order : tuple of int
+        The axes of maps that are row, column and channel.
+    num_pieces : int
+    window, stride : (int, int)
+        Along rows and along columns.
+    """
+
+    def __init__(self, z_shape, order, num_pieces, window, stride):
+        rows, columns, channels = (MaxPool(*arguments) for arguments in zip(
+            order, z_shape, (*window, num_pieces), (*stride, num_pieces)))
+        self.pools = [channels, columns, rows]
+        self.output_shape = rows.windows, columns.windows, channels.windows
+
+    def fprop(self, z):
+        """Return the maxima of `z`, and the places that win, for `bprop`."""
+        wins = []
+        for pool in self.pools:
+            z, won = pool.fprop(z)
+            wins.append(won)
+        return z, wins
+
+    def bprop(self, dh, wins):
+        """Return dC/dz for `dh`, which is overwritten, and the `wins` that `fprop` returned."""
+        for pool, won in zip(reversed(self.pools), reversed(wins)):
+            dh = pool.bprop(dh, won)
+        return dh
+
+
 class MaxPool:
     """
     The maximum over windows along one axis.
