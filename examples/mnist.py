@@ -58,6 +58,8 @@ if saved is not None:
         print(f"{chosen.diagnose}, {words}: {diagnosis.diagnose(players, train, valid)}\n")
     sys.exit()
 print(f"seed {chosen.seed}")
+if train.caveat:
+    print(train.caveat)
 
 # %%
 # The two players

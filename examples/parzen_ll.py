@@ -49,6 +49,8 @@ print(f"seed {chosen.seed}")
 saved, G = plain_generator(chosen.checkpoint, RandomStream([chosen.seed, 6]), average=not chosen.raw)
 dataset = {"mnist": mnist, "digits": digits}[chosen.dataset]
 valid, test = dataset.load("valid"), dataset.load("test")
+if test.caveat:
+    print(test.caveat)
 if G.mlp.dim != test.X.shape[1]:
     raise ValueError(f"{saved.path} makes rows of {G.mlp.dim} numbers, but {chosen.dataset} has rows of "
                      f"{test.X.shape[1]}; name another --dataset")
@@ -112,5 +114,6 @@ if chosen.json:
                   "seed": run["seeds"][0][0] if "seeds" in run else note.get("seed"),
                   "epoch": state.get("train.epoch", note.get("epochs"))}
     with replacing(chosen.json) as stream:
-        told = {"dataset": chosen.dataset, **result._asdict(), "sampling_seed": chosen.seed, **origin}
+        name = f"{chosen.dataset} (unofficial)" if test.caveat else chosen.dataset
+        told = {"dataset": name, **result._asdict(), "sampling_seed": chosen.seed, **origin}
         stream.write(json.dumps(told, indent=1).encode())

@@ -85,7 +85,10 @@ def section7_options(description, save_path, **more):
 
 def load(chosen):
     """The training, validation and test parts of the `chosen` data set."""
-    return [DATASETS[chosen.dataset].load(which) for which in ("train", "valid", "test")]
+    parts = [DATASETS[chosen.dataset].load(which) for which in ("train", "valid", "test")]
+    for caveat in {part.caveat for part in parts if part.caveat}:
+        print(caveat, flush=True)
+    return parts
 
 
 def streams(chosen, number=5):

@@ -4,13 +4,17 @@ import hashlib
 import io
 import os
 import pickle
+import shutil
 import struct
+import subprocess
+import sys
 import tarfile
 import tracemalloc
 import urllib.error
 import urllib.request
 from email.message import Message
 from http.client import IncompleteRead
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+import npgan
 from npgan import backend
 from npgan.backend import RandomStream, to_numpy
 from npgan.datasets import Dataset, digits, fetching, finding, matlab, mnist
@@ -205,6 +210,50 @@ def test_real_mnist():
     assert np.bincount(test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
+def test_other_files_under_mnists_names_are_read_with_a_caveat(folders, monkeypatch):
+    """As Fashion-MNIST's are, which have MNIST's format and sizes."""
+    arrays = {"images-idx3": np.full((10, 28, 28), 51, np.uint8), "labels-idx1": np.arange(10, dtype=np.uint8)}
+    own = {f"mnist/t10k-{kind}-ubyte": idx(array) for kind, array in arrays.items()}
+    monkeypatch.setattr(mnist, "FILES", {name: (len(data), finding.checksum(data)) for name, data in own.items()})
+    (folders[0] / "mnist").mkdir()
+
+    def put(**changed):
+        for kind, array in {**arrays, **changed}.items():
+            (folders[0] / f"mnist/t10k-{kind}-ubyte").write_bytes(idx(array))
+
+    put()
+    assert (mnist.load("test").name, mnist.load("test").caveat) == ("mnist test", "")
+    for changed in {"images-idx3": np.zeros((10, 28, 28), np.uint8)}, {"labels-idx1": np.zeros(10, np.uint8)}:
+        put(**changed)
+        data = mnist.load("test")
+        assert data.name == "mnist test (unofficial)" and "nothing made from them is a result on MNIST" in data.caveat
+    for changed, expected in (({"images-idx3": np.zeros((10, 14, 56), np.uint8)}, r"of shape \(10, 28, 28\)"),
+                              ({"labels-idx1": np.arange(10, dtype=np.uint8) + 1}, "labels from 0 to 9, found 10"),
+                              ({"images-idx3": np.zeros((11, 28, 28), np.uint8)}, "at most 7856 bytes")):
+        put(**changed)
+        with pytest.raises(DataError, match=expected):
+            mnist.load("test")
+
+
+def test_idx_reads_files_larger_than_mnists(tmp_path):
+    """EMNIST "balanced" has 112,800 training pictures."""
+    pictures = np.zeros((112_800, 28, 28), np.uint8)
+    pictures[-1, -1, -1] = 7
+    for name, write in ("x", bytes), ("x.gz", lambda data: gzip.compress(data, 1)):
+        (tmp_path / name).write_bytes(write(idx(pictures)))
+        array = mnist.read_idx(tmp_path / name)
+        assert array.shape == pictures.shape and array[-1, -1, -1] == 7 and array.sum(dtype=int) == 7
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html>\n<html>", b"\n <HTML lang='en'>", b"\xef\xbb\xbf<html>"])
+@pytest.mark.parametrize("name", ["x", "x.gz"])
+def test_a_web_page_in_place_of_a_file_is_called_one(page, name, tmp_path):
+    (tmp_path / name).write_bytes(page + b"<body>Moved</body></html>")
+    for read in mnist.read_idx, finding.read:
+        with pytest.raises(DataError, match=r"found a web page \(HTML\); put the right file there"):
+            read(tmp_path / name)
+
+
 @given(shape=st.one_of(st.tuples(st.integers(1, 5)), st.tuples(*[st.integers(1, 5)] * 3)), data=st.data())
 def test_idx_reads_a_whole_file_and_no_part_of_one(shape, data, tmp_path_factory):
     path = tmp_path_factory.mktemp("idx") / "file"
@@ -260,6 +309,54 @@ def test_find_goes_through_the_folders_in_order(folders):
     (a / "x").mkdir()                                               # a folder is no file
     assert finding.find("x") == a / "x.gz"
     assert finding.find("y") is None
+
+
+def test_a_folder_of_NPGAN_DATA_PATH_may_begin_at_the_home_folder_or_contain_a_colon(tmp_path, monkeypatch):
+    for name in "x", "run 10:21:15":
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))                # Windows
+    for value, folder in ("~/x", "x"), (str(tmp_path / "run 10:21:15"), "run 10:21:15"):
+        monkeypatch.setenv("NPGAN_DATA_PATH", value)
+        assert finding.places()[0] == tmp_path / folder
+        assert len(finding.places()) == 3
+
+
+def test_a_folder_of_NPGAN_DATA_PATH_that_does_not_exist_is_reported(folders, monkeypatch):
+    nowhere = folders[0] / "nowhere"
+    for value in str(nowhere), f"{folders[0]}{os.pathsep}{nowhere}":
+        monkeypatch.setenv("NPGAN_DATA_PATH", value)
+        for load in digits.load, mnist.load:
+            with pytest.raises(DataError, match="nowhere: expected a folder of data sets, as NPGAN_DATA_PATH says, "
+                                                "found no such folder; make it, or change NPGAN_DATA_PATH"):
+                load("train")
+
+
+def test_a_user_without_a_home_folder_has_no_cache(tmp_path, monkeypatch):
+    """A folder ./~/.cache was once made."""
+    pwd = pytest.importorskip("pwd")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)            # no entry in the password file: KeyError
+    for name in "HOME", "XDG_CACHE_HOME", "NPGAN_DATA_PATH":
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert finding.cache() is None and len(finding.places()) == 1 and finding.find("nothing") is None
+    with pytest.raises(DataError, match="no folder to download it to: HOME and XDG_CACHE_HOME are unset"):
+        fetching.fetch("set/page", KNOWN, MIRRORS)
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    assert finding.cache() is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_digits_are_found_where_npgan_is_installed_beside_another_setup_py(tmp_path):
+    """As by ``pip install --target vendored npgan`` in a project of one's own."""
+    shutil.copytree(Path(npgan.__file__).parent, tmp_path / "npgan")
+    shutil.copytree(Path(npgan.__file__).parents[1] / "data", tmp_path / "npgan" / "data")
+    (tmp_path / "setup.py").touch()
+    code = "import npgan; from npgan.datasets import digits; print(npgan.__file__, len(digits.load('train')))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+                               "NPGAN_DATA_PATH": ""})
+    assert done.stdout.split() == [str(tmp_path / "npgan" / "__init__.py"), "1197"], done.stderr
 
 
 @pytest.mark.parametrize("damage", [
@@ -429,7 +526,7 @@ def in_a_circle():
     (tar([("pages/one", bytes(2**21)), *WHOLE]), "more"),                       # larger than all that is wanted
     (in_a_circle(), "unreadable data"),
     (tar(WHOLE).replace(b"00000000005", b"00000000-05", 1), "unreadable data"),
-    (tar(WHOLE).replace(b"ustar", b"xstar", 1), "a header with another sum at byte 0"),
+    (tar(WHOLE).replace(b"ustar", b"xstar", 1), r"unreadable data \(bad checksum\)"),
     (tar([("pages/x", b"")] * 1000 + WHOLE), "more than 1000 members"),
 ])
 def test_unpack_refuses(data, found, archive):
@@ -518,7 +615,7 @@ def test_fetch_goes_on_to_the_next_mirror(bad, folders, monkeypatch):
 
 @pytest.mark.parametrize("bad, reason", [
     ("404", "HTTP Error 404: Not Found"), ("no network", "Name or service not known"), ("time-out", "timed out"),
-    ("not gzip", "gave unreadable data"), ("other bytes", "gave 200 bytes with"), ("a bomb", "gave more"),
+    ("not gzip", "gave a web page"), ("other bytes", "gave 200 bytes with"), ("a bomb", "gave more"),
     ("endless", "gave more"),
 ])
 def test_fetch_says_why_and_what_to_put_where(bad, reason, folders, monkeypatch):

@@ -1,12 +1,13 @@
 """
-Finding, checking and unpacking the files of data sets; `npgan.datasets.fetching` brings those that are nowhere.
+Finding, reading and checking the files of data sets; `npgan.datasets.fetching` downloads missing ones.
 
-A file is searched for in the folders that NPGAN_DATA_PATH names, then in the project's own ``data``, then in a cache of
-the user's, plain or as .gz.  It is trusted once the MD5 sum of its uncompressed bytes is the known one; a reader that
-takes others too gives what it read a caveat.
+A file is searched for in the folders that NPGAN_DATA_PATH names, then in the project's own ``data``, then in the user's
+cache, plain or as .gz.  A file is official if the MD5 sum of its uncompressed bytes is the known one.  A reader that
+accepts other files too gives their rows a caveat.
 """
 import hashlib
 import os
+import tarfile
 import time
 import zlib
 from io import BytesIO
@@ -15,55 +16,88 @@ from pathlib import Path
 
 from npgan.files import DataError, size_of
 
-MEMBERS = 1000                      # of an archive
-MARGIN = 2**20                      # bytes of an archive beyond the files wanted of it: headers, a licence, a page
-GROWTH = 2**16                      # bytes by which what does not compress may grow
-PACE = 2**25                        # bytes that a slow processor inflates in a second; ours do 2**27 to 2**29
+MEMBERS = 1000                      # the most members of an archive
+MARGIN = 2**20                      # bytes of an archive beyond the wanted files: headers, a licence, a page
+GROWTH = 2**16                      # bytes by which compression may lengthen a file
+PACE = 2**25                        # bytes that a slow processor inflates in a second; ours inflate 2**27 to 2**29
+INFLATED = 2**27                    # bytes by which a .gz file of unknown length may grow
+HTML = b"<!doctype html", b"<html"  # the start of a web page, sent in place of a file that has moved
 REMEDY = "put the right file there, or remove it so that another is searched for"
 
 
 def places():
-    """The folders that are searched, first to last."""
-    named = [Path(folder) for folder in os.environ.get("NPGAN_DATA_PATH", "").split(os.pathsep) if folder]
+    """
+    Return the folders that are searched, first to last.
+
+    NPGAN_DATA_PATH names one folder, or several with `os.pathsep` between them.
+
+    Raises
+    ------
+    DataError
+        If NPGAN_DATA_PATH names a folder that does not exist.
+    """
+    value = os.environ.get("NPGAN_DATA_PATH", "")
+    whole = os.path.isdir(os.path.expanduser(value))            # the name of one folder may contain a colon
+    named = [Path(os.path.expanduser(part)) for part in ([value] if whole else value.split(os.pathsep)) if part]
+    for folder in named:
+        if not folder.is_dir():
+            raise DataError(folder, "a folder of data sets, as NPGAN_DATA_PATH says", "no such folder",
+                            "make it, or change NPGAN_DATA_PATH")
     package = Path(__file__).resolve().parents[1]
-    tree = package.parent
-    own = tree / "data" if (tree / "setup.py").is_file() else package / "data"      # from the source tree, or installed
-    return [*named, own, cache()]
+    installed = package / "data"
+    own = installed if installed.is_dir() else package.parent / "data"
+    return [*named, own, *filter(None, [cache()])]
 
 
 def cache():
-    """The folder that fetched files go to: npgan, in XDG_CACHE_HOME or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "npgan"
+    """Return the folder for downloads, npgan in XDG_CACHE_HOME or ~/.cache; None for a user without a home folder."""
+    for folder in os.environ.get("XDG_CACHE_HOME", ""), "~/.cache":
+        path = Path(os.path.expanduser(folder))
+        if path.is_absolute():
+            return path / "npgan"
+    return None
 
 
 def find(name):
-    """The path of the first file called `name`, or `name` and .gz, in `places`; None if there is none."""
+    """Return the path of the first file called `name`, or `name` and .gz, in `places`, or None."""
     candidates = (place / (name + ending) for place in places() for ending in ("", ".gz"))
     return next(filter(os.path.isfile, candidates), None)
 
 
 def missing(name, names, found="no such file", first=""):
-    """The DataError for the file `name`, of a set of `names`: what was `found` of it, what to do `first`."""
+    """
+    Return the DataError for a file that no folder has.
+
+    Parameters
+    ----------
+    name : str
+    names : sequence of str
+        All files that the data set needs.
+    found : str
+        What is there in its place.
+    first : str
+        The remedy's first words.
+    """
     searched = ", ".join(map(str, places()))
     return DataError(places()[0] / name, "a file of the data set", f"{found} (searched {searched})",
                      f"{first}put {', '.join(names)}, plain or as .gz, below a folder and name that folder "
                      "in NPGAN_DATA_PATH")
 
 
-def read(path, limit, md5=None, clock=None):
+def read(path, limit=None, md5=None, clock=None):
     """
-    The bytes of a file, uncompressed if its name ends in .gz.
+    Return the bytes of a file, uncompressed if its name ends in .gz.
 
     Parameters
     ----------
     path : path
-    limit : int
-        The most bytes to accept; no more than one further byte is ever decompressed, however many there are.  Nor does
-        a .gz take longer than one of so many bytes can, whatever it is made of.
+    limit : int, optional
+        The most bytes to accept; at most one byte more is ever decompressed, and decompression may take no longer than
+        such a file needs.  By default a plain file may have any length, and a .gz file may grow by 2^27 bytes.
     md5 : str, optional
         The MD5 sum that these bytes must have.
     clock : Clock, optional
-        Which goes on to what else is inflated of them.
+        Shared with whatever else is inflated of these bytes.
 
     Returns
     -------
@@ -72,13 +106,19 @@ def read(path, limit, md5=None, clock=None):
     Raises
     ------
     DataError
-        If the file is no regular one, cannot be read or decompressed, is longer, or has another sum.
+        If this is no regular file, is a web page, cannot be read or decompressed, is longer, or has another sum.
     """
     path = Path(path)
     try:
-        if size_of(path) > limit + GROWTH:
+        size = size_of(path)
+        limit = size + INFLATED if limit is None else limit
+        if size > limit + GROWTH:
             raise refusal(path, limit, md5, "more")
         with open(path, "rb") as stream:
+            start = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+            stream.seek(0)
+            if start.startswith(HTML):
+                raise DataError(path, "data", "a web page (HTML)", REMEDY)
             data = gunzip(stream, limit, clock or Clock(limit)) if path.suffix == ".gz" else stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, limit, md5, f"unreadable data ({error})") from error
@@ -87,14 +127,19 @@ def read(path, limit, md5=None, clock=None):
 
 def gunzip(stream, limit, clock):
     """
-    The bytes in `stream`, an open .gz file, of members with zeros between them; at most one more than `limit`.
+    Return the bytes in all members of a .gz file, but at most one byte more than `limit`.
 
-    The `clock`, a `Clock`, stops what takes too long.
+    Parameters
+    ----------
+    stream : binary stream
+        The open file.
+    limit : int
+    clock : Clock
     """
     data = BytesIO()
     pieces = iter(lambda: stream.read(2**16), b"")
     for piece in pieces:
-        while piece := piece.lstrip(b"\0"):
+        while piece := piece.lstrip(b"\0"):                     # zeros may fill the space between members
             piece = inflate(chain([piece], pieces), data, limit, clock, zlib.MAX_WBITS | 16)
             if data.tell() > limit:
                 return data.getvalue()
@@ -103,9 +148,21 @@ def gunzip(stream, limit, clock):
 
 def inflate(pieces, data, limit, clock, wbits=zlib.MAX_WBITS):
     """
-    Write what is deflated in `pieces` to `data`, until it holds `limit` + 1 bytes, and give what follows in the piece.
+    Inflate deflated `pieces` into the stream `data` until it holds `limit` + 1 bytes.
 
-    The `clock`, a `Clock`, stops what takes too long; `wbits` tells gzip's form from zlib's, as zlib wants it.
+    Parameters
+    ----------
+    pieces : iterator of bytes
+    data : BytesIO
+    limit : int
+    clock : Clock
+    wbits : int
+        zlib's number for the format, zlib's own or gzip's.
+
+    Returns
+    -------
+    bytes
+        The rest of the piece in which the deflated data end.
     """
     inflater = zlib.decompressobj(wbits)
     for piece in pieces:
@@ -118,10 +175,10 @@ def inflate(pieces, data, limit, clock, wbits=zlib.MAX_WBITS):
 
 class Clock:
     """
-    The processor's time for inflating `limit` bytes, at most 5 s: plenty for files that are what they should be.
+    A limit on the processor's time for inflating `limit` bytes: 5 s or less, plenty for a right file.
 
-    Millions of members or blocks of deflated data may hold next to nothing, and each costs its time: no count of bytes
-    bounds that.  What else the machine does takes none of this time.
+    Millions of gzip members or deflated blocks may hold no byte at all, and each costs time.  A limit on the number of
+    bytes does not bound that time.  Other processes do not use up this limit.
     """
 
     def __init__(self, limit):
@@ -129,13 +186,13 @@ class Clock:
         self.end = time.thread_time() + self.seconds
 
     def check(self):
-        """TimeoutError once the time is over."""
+        """Raise TimeoutError once the time is over."""
         if time.thread_time() > self.end:
             raise TimeoutError(f"takes more than {self.seconds:.1f} s to decompress; if it is right, store it plain")
 
 
 def accepted(path, data, limit, md5=None):
-    """These `data` of the file `path`, unless they are more than `limit` bytes or have another sum than `md5`."""
+    """Return `data`, the bytes of the file `path`; DataError for more than `limit` or another sum than `md5`."""
     if len(data) > limit:
         raise refusal(path, limit, md5, "more")
     if md5 is not None and checksum(data) != md5:
@@ -144,28 +201,28 @@ def accepted(path, data, limit, md5=None):
 
 
 def refusal(path, limit, md5, found):
-    """The DataError for the file `path` where not `limit` bytes or the sum `md5` but something else is `found`."""
+    """Return the DataError for the file `path`, of at most `limit` bytes or with the sum `md5`, and what was found."""
     expected = f"at most {limit} bytes" if md5 is None else f"{limit} bytes with the MD5 sum {md5}"
     return DataError(path, expected, found, REMEDY)
 
 
 def checksum(data):
-    """The MD5 sum of `data`, in hexadecimal."""
+    """Return the MD5 sum of `data`, in hexadecimal."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def unpack(path, files):
     """
-    The bytes of files in a tar archive, plain or .gz.
+    Return the bytes of files in a tar archive, plain or .gz.
 
-    The archive is read in memory and nothing is written, so that names, links and devices in it lead nowhere.
+    The archive is read in memory and nothing is written, so its names, links and devices can do no harm.
 
     Parameters
     ----------
     path : path
     files : dict of str to (int, str or None)
-        By their names as if the archive had been unpacked where it lies, its folder included: the most bytes of each
-        file, and the MD5 sum that they must have, if any.
+        The most bytes of each file, and the MD5 sum that it must have, if any.  The names are those that the files
+        would have if the archive were unpacked in its own folder, with the name of that folder.
 
     Returns
     -------
@@ -184,7 +241,7 @@ def unpack(path, files):
             name = f"{path.parent.name}/{name}"
             if name in files:
                 found[name] = bytes(contents[:files[name][0] + 1])
-    except ValueError as error:
+    except (ValueError, tarfile.HeaderError) as error:
         raise DataError(path, "a tar archive", f"unreadable data ({error})", REMEDY) from error
     for name, known in files.items():
         member = path / Path(name).name
@@ -196,26 +253,22 @@ def unpack(path, files):
 
 def members(data):
     """
-    Name and contents of each regular file in `data`, a tar archive, as far as a block of zeros, if there is one.
+    Yield name and contents of each regular file in `data`, a tar archive.
 
-    A member is a header of 512 bytes, where the name is at 0, the size at 124, a sum of the header at 148, the kind at
-    156, and in POSIX's form the folder of a long name at 345; then the contents, filled up to blocks of 512 bytes.
-    Members that say more about the next one are passed over as all that is no file: no wanted name needs them, and
-    tarfile may take minutes for them.
+    A member is a header of 512 bytes and its contents, filled up to blocks of 512 bytes; a block of zeros may end the
+    archive.  Each header is parsed on its own by the standard library, one after another: a pax header, which describes
+    the next member, may hold millions of lines, over which `tarfile.open` takes minutes, and no wanted name needs one.
     """
     data, at = memoryview(data), 0
     for _ in range(MEMBERS):
-        header = bytes(data[at:at + 512])
+        header = bytes(data[at:at + tarfile.BLOCKSIZE])
         if not header.strip(b"\0"):
             return
-        size, total = (int(header[start:stop].strip(b" \0") or b"0", 8) for start, stop in ((124, 136), (148, 156)))
-        if total != sum(header[:148]) + sum(b" " * 8) + sum(header[156:]):
-            raise ValueError(f"a header with another sum at byte {at}")
-        start, at = at + 512, at + 512 + size + -size % 512
-        if not 0 <= size <= len(data) - start:
-            raise ValueError(f"a member of {size} bytes where {len(data) - start} are left")
-        if header[156:157] in (b"0", b"\0", b"7"):
-            folder = header[345:500] if header[257:263] == b"ustar\0" else b""
-            parts = [part.split(b"\0")[0].decode("latin-1") for part in (folder, header[:100])]
-            yield "/".join(filter(None, parts)), data[start:start + size]
+        member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+        start = at + tarfile.BLOCKSIZE
+        if not 0 <= member.size <= len(data) - start:
+            raise ValueError(f"a member of {member.size} bytes where {len(data) - start} are left")
+        if member.isreg():
+            yield member.name, data[start:start + member.size]
+        at = start + member.size + -member.size % tarfile.BLOCKSIZE
     raise ValueError(f"more than {MEMBERS} members")
