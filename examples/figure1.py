@@ -166,7 +166,7 @@ def the_game():
         if step in shown:
             yield moment(f"the data have moved; D alone, {step} steps", p_data, optimal=True)
         game.train_D()
-        average.on_update()
+        average.add(step + 1)
     D.theta[...] = average.theta
     moments["b"] = moment(f"D alone, {MANY} steps, averaged", p_data, 200000, optimal=True)
     yield moments["b"]
@@ -179,7 +179,7 @@ def the_game():
     for iteration in range(1, chosen.iterations + 1):
         game.train_both()
         if iteration > chosen.iterations / 2:
-            decay.on_update()
+            decay.set_learning_rates(iteration - chosen.iterations // 2)
         if iteration in shown:
             yield moment(f"Algorithm 1, {iteration} iterations", p_data)
     with game.averaged():

@@ -169,7 +169,7 @@ def frames(screen):
         if iteration:
             game.train_both()
             if iteration > chosen.iterations / 2:
-                decay.on_update()
+                decay.set_learning_rates(iteration - chosen.iterations // 2)
         if iteration in panels:
             show_game(axes[0, panels.index(iteration)], f"{iteration} iterations")
         if iteration in shown:

@@ -130,7 +130,7 @@ def train_inferer(E, chosen, step):
         rule.learning_rate = chosen.numbers.learning_rate_E * (1 - update / num_updates)
         step(E, rule)
         if (num_updates - update) % 100 == 1:                   # after the last, too
-            check_finite("E's", E.net, f"after update {update + 1}; a smaller learning rate is the usual cure")
+            check_finite("E", E.net, f"after update {update + 1}; a smaller learning rate is the usual cure")
 
 
 def train_pair(pair, data, valid, chosen, order, extensions=(), rate=1.):

@@ -97,11 +97,11 @@ class Fading:
 
     def __init__(self, blur, rule_G, first, last, updates):
         self.blur, self.rule_G, self.first, self.rate = blur, rule_G, first, rule_G.learning_rate
-        self.taus = iter([first] * (updates // 5) + np.geomspace(first, last, updates - updates // 5).tolist())
+        self.taus = [first] * (updates // 5) + np.geomspace(first, last, updates - updates // 5).tolist()
 
     def on_update(self, train):
-        """The next tau."""
-        self.blur.tau = next(self.taus)
+        """Set the next tau."""
+        self.blur.tau = self.taus[train.updates - 1]
         self.rule_G.learning_rate = self.rate * (self.blur.tau / self.first) ** 1.5
 
 

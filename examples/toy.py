@@ -133,7 +133,7 @@ class Game:
     def __init__(self, pair, rule_G, rule_D, data, m, k, decay):
         self.pair, self.rule_G, self.rule_D, self.data, self.m, self.k = pair, rule_G, rule_D, data, m, k
         self.averages = [PolyakAverage(pair.generator, decay), PolyakAverage(pair.discriminator, decay)]
-        self.steps_D = self.steps_G = 0
+        self.steps_D = self.steps_G = self.iterations = 0
 
     def train_D(self):
         """One step of D."""
@@ -151,8 +151,9 @@ class Game:
         for _ in range(self.k):
             self.train_D()
         self.train_G()
+        self.iterations += 1
         for average in self.averages:
-            average.on_update()
+            average.add(self.iterations)
 
     @contextmanager
     def averaged(self):

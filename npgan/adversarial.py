@@ -293,7 +293,7 @@ def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
 
 class SimultaneousSteps:
     """
-    `simultaneous_step` for a training loop that hands out minibatches: each call is one step of both players.
+    `simultaneous_step` for a training loop with epochs: ``step(x, t)`` makes update number t, a step of both players.
 
     Parameters
     ----------
@@ -304,15 +304,16 @@ class SimultaneousSteps:
     def __init__(self, pair, rule_G, rule_D, *, generator_loss=NonSaturating()):
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
 
-    def __call__(self, x):
+    def __call__(self, x, t):
         simultaneous_step(self.pair, self.rule_G, self.rule_D, x, self.generator_loss)
 
 
 class SeparateSteps:
     """
-    Algorithm 1's order for a training loop that hands out minibatches: a call is one step of D, every k-th also of G.
+    Algorithm 1's order for a training loop with epochs: ``step(x, t)`` is a step of D and, for every k-th t, also of G.
 
-    The steps are those of `algorithm_1`.  D's gradient is twice that of `simultaneous_step`, so its rate counts double.
+    t is the number of the update, counted from 1.  The steps are those of `algorithm_1`.  D's gradient is twice that of
+    `simultaneous_step`, so its learning rate has twice the effect.
 
     Parameters
     ----------
@@ -324,24 +325,16 @@ class SeparateSteps:
         Steps of G after each k of D, each from fresh noise; more than 1 help where D is far ahead, too many collapse G.
     """
 
-    state_names = "count",
-
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_steps=1,
                  generator_loss=NonSaturating()):
         check_positive_ints(discriminator_steps=discriminator_steps, generator_steps=generator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
-        self.discriminator_steps, self.generator_steps, self.count = discriminator_steps, generator_steps, 0
+        self.discriminator_steps, self.generator_steps = discriminator_steps, generator_steps
 
-    def can_have(self, state):
-        """Whether a run can come to a `state`, a dict by `state_names`, so that G's turn comes again."""
-        return state["count"] < self.discriminator_steps
-
-    def __call__(self, x):
+    def __call__(self, x, t):
         G = self.pair.generator
         discriminator_step(self.pair, self.rule_D, *G.with_noise(x))
-        self.count += 1
-        if self.count == self.discriminator_steps:
+        if t % self.discriminator_steps == 0:
             for _ in range(self.generator_steps):
                 _, z = G.with_noise(x)
                 generator_step(self.pair, self.rule_G, z, self.generator_loss)
-            self.count = 0

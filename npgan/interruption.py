@@ -1,20 +1,20 @@
-"""SIGINT and SIGTERM, by which a person or a scheduler ends a training: noted, so that it can be saved first."""
+"""Ctrl-C (SIGINT) and SIGTERM, held until the update under way is done."""
 import signal
 import threading
 from contextlib import contextmanager
 
-SIGNALS = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
+SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
 class TrainingStopped(KeyboardInterrupt):
     """
-    SIGINT or SIGTERM ended the training, which is saved as the message says.
+    SIGINT or SIGTERM ended the training after the run was saved; the message names the checkpoint.
 
     Parameters
     ----------
     message : str
     signal : int
-        Which of them; a script's exit status is then 128 + signal.
+        The signal's number; a script's exit status is 128 + signal.
     """
 
     def __init__(self, message, signal):
@@ -23,30 +23,30 @@ class TrainingStopped(KeyboardInterrupt):
 
 
 @contextmanager
-def noted(wanted=True):
+def held_signals():
     """
-    Within ``with noted() as signals:`` the first SIGINT or SIGTERM does nothing but join the list `signals`.
+    Hold the first SIGINT or SIGTERM: within ``with held_signals() as signals:`` it is only appended to `signals`.
 
-    The next one acts as ever.  A signal that is ignored stays so, and in another thread than the main one, where Python
-    hears no signals, or if it is not `wanted`, the list stays empty.
+    From then on signals have their usual effect, so a second one interrupts at once.  A signal that is ignored stays
+    ignored.  In another thread than the main one, where Python handles no signals, the list stays empty.
     """
-    signals, before = [], {}
-    if wanted and threading.current_thread() is threading.main_thread():
+    signals, handlers = [], {}
+    if threading.current_thread() is threading.main_thread():
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
-        before = {number: handler for number, handler in handlers.items()
-                  if handler not in (signal.SIG_IGN, None)}     # None is one that Python did not set
+        handlers = {number: handler for number, handler in handlers.items()
+                    if handler not in (signal.SIG_IGN, None)}       # None: a handler that was not set by Python
 
-    def restore():
-        for number, handler in before.items():
+    def restore_handlers():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
-    def note(number, frame):
-        signals.append(number)
-        restore()
+    def hold(number, frame):
+        signals.append(signal.Signals(number))
+        restore_handlers()
 
     try:
-        for number in before:                                   # whose handlers are known: `note` may be called at once
-            signal.signal(number, note)
+        for number in handlers:
+            signal.signal(number, hold)
         yield signals
     finally:
-        restore()
+        restore_handlers()

@@ -59,6 +59,7 @@ def start():
         try:
             hook(kind, error, trace)
         finally:                                        # even if the hook exits
+            RUNNING.clear()                             # MPICH's Abort returns, and `end_others` would give its status
             sys.stderr.flush()
             time.sleep(.5)                              # mpiexec is to pass that on before it ends itself
             comm.Abort(128 + getattr(error, "signal", signal.SIGINT) if issubclass(kind, KeyboardInterrupt) else 2)
@@ -109,7 +110,6 @@ def share(train, comm, root=()):
     if least < comm.size:
         raise ValueError(f"a minibatch of {least} rows is too small for {comm.size} ranks; take another batch_size")
     step, own = train.step, Share(comm)
-    train.move = partial(own.move, step)
     for stream in step.pair.streams:
         for name in DRAWS:
             setattr(stream, name, partial(own.draw, getattr(stream, name)))
@@ -117,17 +117,15 @@ def share(train, comm, root=()):
         rule.descend = partial(own.descend, rule)
     for extension in train.extensions:
         if isinstance(extension, LogLikelihood):
-            extension.curve = partial(curve, extension, comm)
+            extension.estimate = partial(estimate, extension, comm)
     if comm.rank:
         train.extensions = [extension for extension in train.extensions if extension not in root]
-    train.extensions.append(own)
+    train.extensions = [own, *train.extensions, Agreement(own)]
 
 
 class Share:
     """
-    A rank's share of a run: of each minibatch, of what is drawn for its rows, and of the gradients' sums.
-
-    As an extension of `Train`, too, it ends the run if after an epoch the ranks have come apart.
+    A rank's share of a run, the first extension of its `Train`: its rows of each minibatch and what is drawn for them.
 
     Parameters
     ----------
@@ -137,13 +135,16 @@ class Share:
     def __init__(self, comm):
         self.comm, self.m, self.own = comm, 0, None
 
-    def move(self, step, x):
-        """A `step` on this rank's rows of the minibatch `x`, in place of `Train.move`."""
+    def on_minibatch(self, train, x):
+        """Return this rank's rows of the minibatch `x`."""
         RUNNING.add(self)
         self.m = len(x)
         self.own = slice(*(rank * self.m // self.comm.size for rank in (self.comm.rank, self.comm.rank + 1)))
-        step(x[self.own])
-        self.own = None                                 # what is drawn between steps is not dealt out
+        return x[self.own]
+
+    def on_update(self, train):
+        """Let all ranks draw the same numbers again, until the next step."""
+        self.own = None
 
     def draw(self, draw, *arguments):
         """
@@ -178,6 +179,20 @@ class Share:
         rule.update(net)
         return ds
 
+
+class Agreement:
+    """
+    The last extension of a shared run: after each epoch all ranks must have the same parameters.
+
+    Parameters
+    ----------
+    share : Share
+        The rank's.
+    """
+
+    def __init__(self, share):
+        self.share, self.comm = share, share.comm
+
     def on_monitor(self, train):
         """Stop all ranks if one stops, and check that all have the same parameters."""
         pair = train.step.pair
@@ -188,13 +203,13 @@ class Share:
                                "the rules, such as a schedule, must not be among the extensions of rank 0 alone")
         train.stop = any(self.comm.allgather(train.stop))
         if train.stop or train.epoch == train.max_epochs:
-            RUNNING.discard(self)
+            RUNNING.discard(self.share)
         train.checkpoint = self.comm.bcast(train.checkpoint)
 
 
-def curve(likelihood, comm, G):
+def estimate(likelihood, comm, G):
     """
-    `LogLikelihood.curve`, for which a rank makes every `comm.size`-th thousand of the samples that one process makes.
+    `LogLikelihood.estimate`, for which a rank makes every `comm.size`-th thousand of one process's samples.
 
     All ranks draw the noise of all, so that the samples are the same ones.
 
@@ -207,7 +222,7 @@ def curve(likelihood, comm, G):
     Returns
     -------
     list of float
-        In nats, for each of the authors' sigmas.
+        In nats, for each of its sigmas.
     """
     mine = []
     for start in range(0, likelihood.num_samples, 1000):
@@ -215,7 +230,7 @@ def curve(likelihood, comm, G):
         if start // 1000 % comm.size == comm.rank:
             mine.append(G.mlp.fprop(z))
     samples = xp.concatenate(mine) if mine else None
-    log_p = log_likelihood_over_ranks(likelihood.dataset.X, samples, parzen.SIGMAS, comm)
+    log_p = log_likelihood_over_ranks(likelihood.dataset.X, samples, likelihood.sigmas, comm)
     return to_numpy(log_p).mean(axis=1).tolist()
 
 

@@ -6,11 +6,10 @@ from npgan import backend
 from npgan.checks import check_finite_number
 
 
-def rules_with(attribute, rules):
-    """The `rules` of a schedule as a list, each of which has the `attribute` that it changes."""
+def check_rules(rules, attribute):
+    """Return `rules` as a list; raise TypeError unless they are learning rules with the `attribute`."""
     if not isinstance(rules, Iterable):
-        raise TypeError(f"rules must be a sequence of learning rules, got a {type(rules).__name__}; "
-                        "give a list, of one perhaps")
+        raise TypeError(f"rules must be a sequence of learning rules, got a {type(rules).__name__}; put it in [...]")
     rules = list(rules)
     for rule in rules:
         if not hasattr(rule, attribute):
@@ -22,100 +21,121 @@ class ExponentialDecay:
     """
     The learning rate after t updates, epsilon_t = max(epsilon_0 / decay_factor^t, min_lr); update t uses epsilon_{t-1}.
 
+    As an extension of `Train` it counts the updates of the run; elsewhere call `set_learning_rates` after each update.
+
     Parameters
     ----------
     rules : sequence of Momentum
-        The rules whose learning rates decay, each from where it stands now.
+        The rules whose learning rates decay; epsilon_0 is the rate of each when the schedule is made.
     decay_factor : float, >= 1
     min_lr : float, >= 0
     """
 
-    state_names = "init_lr", "count"
+    state_names = "init_lr",
 
     def __init__(self, rules, decay_factor, min_lr=0.):
         if not check_finite_number("decay_factor", decay_factor) >= 1:
-            raise ValueError(f"decay_factor divides the learning rate and must be >= 1, got {decay_factor}")
+            raise ValueError(f"decay_factor divides the learning rate and must be at least 1, got {decay_factor}")
         if not check_finite_number("min_lr", min_lr) >= 0:
-            raise ValueError(f"min_lr must be >= 0, got {min_lr}")
-        self.rules = rules_with("learning_rate", rules)
+            raise ValueError(f"min_lr must be at least 0, got {min_lr}")
+        self.rules = check_rules(rules, "learning_rate")
         self.decay_factor, self.min_lr = float(decay_factor), float(min_lr)
         self.init_lr = [rule.learning_rate for rule in self.rules]
-        self.count = 0
 
-    def on_update(self, train=None):
-        """Call after each update."""
-        self.count += 1
+    def on_update(self, train):
+        """Set the learning rates after an update of `train`."""
+        self.set_learning_rates(train.updates)
+
+    def set_learning_rates(self, t):
+        """Set the learning rate of each rule to epsilon_t, after `t` updates."""
         for rule, init_lr in zip(self.rules, self.init_lr):
-            rule.learning_rate = max(init_lr * self.decay_factor ** -self.count, self.min_lr)
+            rule.learning_rate = max(init_lr * self.decay_factor ** -t, self.min_lr)
 
 
 class MomentumAdjustor:
     """
     Momentum that grows linearly from epoch to epoch, from each rule's own to `final_momentum`.
 
-    The count is 1 before the first epoch and one more after each, whatever a `Monitor` skips; so with start 1 and
-    saturate 250 epoch e trains with mu_0 + (mu_1 - mu_0) min(1, (e - 1)/249).
+    Epoch e, counted from 1, trains with mu_0 + (mu_1 - mu_0) c, where c = (e - start) / (saturate - start) is limited
+    to [0, 1]; so with start 1 and saturate 250 it is mu_0 + (mu_1 - mu_0) min(1, (e - 1)/249).
+
+    As an extension of `Train` it counts the epochs of the run; elsewhere call `set_momentum` before each epoch.
 
     Parameters
     ----------
     rules : sequence of Momentum
+        mu_0 is the momentum of each when the schedule is made.
     final_momentum : float in [0, 1)
+        mu_1.
     start, saturate : int
-        The counts between which it grows; start = saturate is a jump.
+        The epochs between which the momentum grows; start = saturate is a jump.
     """
 
-    state_names = "init_momentum", "count"
+    state_names = "init_momentum",
 
     def __init__(self, rules, final_momentum, start, saturate):
         if not 0 <= check_finite_number("final_momentum", final_momentum) < 1:
             raise ValueError(f"final_momentum must be in [0, 1), got {final_momentum}")
         if check_finite_number("saturate", saturate) < check_finite_number("start", start):
-            raise ValueError(f"saturate must not come before start, got start {start} and saturate {saturate}")
-        self.rules = rules_with("momentum", rules)
+            raise ValueError(f"saturate must be at least start, got start {start} and saturate {saturate}")
+        self.rules = check_rules(rules, "momentum")
         self.final_momentum, self.start, self.saturate = float(final_momentum), start, saturate
         self.init_momentum = [rule.momentum for rule in self.rules]
-        self.count = 0
 
-    def on_monitor(self, train=None):
-        """Call after each monitoring, the one before the first epoch included."""
-        self.count += 1
+    def on_monitor(self, train):
+        """Set the momentum for the next epoch of `train`."""
+        self.set_momentum(train.epoch + 1)
+
+    def set_momentum(self, epoch):
+        """Set the momentum of each rule for `epoch`, counted from 1."""
         span = self.saturate - self.start
-        grown = min(1, max(0, self.count - self.start) / span) if span else float(self.count >= self.start)
+        grown = min(1, max(0, epoch - self.start) / span) if span else float(epoch >= self.start)
         for rule, init_momentum in zip(self.rules, self.init_momentum):
             rule.momentum = float(init_momentum + grown * (self.final_momentum - init_momentum))
 
 
 class PolyakAverage:
     """
-    The average of a net's parameters over the minibatches, in exponential form, kept beside theta and never fed back.
+    The average of a net's parameters over its updates, in exponential form, kept beside theta and never fed back.
 
-    After t updates those of update s weigh decay^(t-s), normalised to sum 1: with w_t = (1 - decay)/(1 - decay^t)
+    After t updates the parameters after update s have weight decay^(t-s), normalised to sum 1: with
+    w_t = (1 - decay)/(1 - decay^t)
 
         average <- average + w_t (theta - average)
 
-    so that the average starts at the parameters of the first update, not at the initial ones.
+    so that the average starts at the parameters after the first update, not at the initial ones.
+
+    As an extension of `Train`, from its first update on, it counts the updates of the run; elsewhere call `add` after
+    each update.
 
     Parameters
     ----------
-    net : anything with a vector `theta`
+    net : Generator, MLP or another object with a vector `theta`
     decay : float in [0, 1)
         .9999 averages over about the last 10,000 updates.
+
+    Attributes
+    ----------
+    theta : array
+        The average.
     """
 
-    state_names = "count", "theta"
+    state_names = "theta",
 
     def __init__(self, net, decay):
         if not 0 <= check_finite_number("decay", decay) < 1:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         if not hasattr(net, "theta"):
             raise TypeError(f"net must have a vector theta, as a Generator or an MLP has, got {net!r}")
-        self.net, self.decay, self.count = net, float(decay), 0
-        self.theta = net.theta.copy()
+        self.net, self.decay, self.theta = net, float(decay), net.theta.copy()
 
-    def on_update(self, train=None):
-        """Call after each update."""
-        self.count += 1
-        weight = (1 - self.decay) / (1 - self.decay ** self.count)
+    def on_update(self, train):
+        """Add the parameters after an update of `train`."""
+        self.add(train.updates)
+
+    def add(self, t):
+        """Add the net's parameters after update number `t`, counted from 1."""
+        weight = (1 - self.decay) / (1 - self.decay ** t)
         for part in backend.blocks(self.theta.size):
             self.theta[part] += weight * (self.net.theta[part] - self.theta[part])
 
@@ -123,8 +143,8 @@ class PolyakAverage:
     def applied(self):
         """Within ``with average.applied():`` the net computes with the average; afterwards with its own parameters."""
         own = self.net.theta.copy()
-        self.net.theta[...] = self.theta
         try:
+            self.net.theta[...] = self.theta
             yield self.net
         finally:
             self.net.theta[...] = own

@@ -41,11 +41,11 @@ def game(kind, path=None, *more):
 def trained(kind, comm=None):
     """Everything that a run ends with."""
     train = game(kind)
+    average, _, monitor, *_ = train.extensions
     if comm:
         mpi.share(train, comm)
     train.main_loop(EPOCHS)
     G, D = train.step.pair.generator, train.step.pair.discriminator
-    average, _, monitor, *_ = train.extensions
     history = {name: value for name, value in monitor.history.items() if "seconds" not in name}
     return {"theta_g": G.theta, "theta_d": D.theta, "average": average.theta, "velocity": train.step.rule_D.velocity,
             "noise": G.noise(3), **history}

@@ -252,8 +252,8 @@ def test_steps_for_a_training_loop_are_the_same_steps(loss):
     def four_calls(Steps, **arguments):
         def train(pair, rule_G, rule_D, x):
             step = Steps(pair, rule_G, rule_D, generator_loss=loss, **arguments)
-            for _ in range(4):
-                step(x)
+            for t in range(1, 5):
+                step(x, t)
         return after(train)
 
     def simultaneously(pair, rule_G, rule_D, x):
@@ -274,8 +274,8 @@ def test_separate_steps_over_short_batches_and_epochs(monkeypatch):
     draw = pair.generator.noise
     monkeypatch.setattr(pair.generator, "noise", lambda m: log.append(m) or draw(m))
     step = SeparateSteps(pair, Spy("G", log), Spy("D", log), discriminator_steps=2)
-    for m in (5, 5, 3) * 2:
-        step(x[:m])
+    for t, m in enumerate((5, 5, 3) * 2, start=1):
+        step(x[:m], t)
     assert log == [5, "D", 5, "D", 5, "G", 3, "D", 5, "D", 5, "G", 5, "D", 3, "D", 3, "G"]
 
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import backend, checkpoint, conv
 from npgan.adversarial import AdversaryPair, Generator, simultaneous_step
 from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.channels import measure
 from npgan.checkpoint import description
 from npgan.conv import Deconv, MaxoutConv, Transpose
 from npgan.costs import NonSaturating
@@ -20,7 +21,6 @@ from npgan.kernels.spectra import FourierCorrelation
 from npgan.layers import Dropout, Linear, RectifiedLinear
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
-from npgan.monitor import measure
 
 pytestmark = pytest.mark.usefixtures("float64")
 

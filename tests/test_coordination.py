@@ -36,8 +36,8 @@ def moved(steps, calls=4, push=0., **options):
     pair.discriminator.layers[-1].b += push
     rules = Momentum(.1, .5), Momentum(.2, .5)
     step = steps(pair, *rules, **options)
-    for _ in range(calls):
-        step(x)
+    for t in range(1, calls + 1):
+        step(x, t)
     players = pair.generator, pair.discriminator
     return [to_numpy(vector) for player, rule in zip(players, rules) for vector in (player.theta, rule.velocity)]
 
@@ -51,7 +51,7 @@ def gradients(push=0., **options):
     pair, rng, x = pair_and_data()
     pair.discriminator.layers[-1].b += push
     place, spies = rng.state, (Spy(), Spy())
-    CoordinatedSteps(pair, *spies, **options)(x)
+    CoordinatedSteps(pair, *spies, **options)(x, 1)
     return *(spy.grad if spy.grads else None for spy in spies), (pair, rng, place, x)
 
 
@@ -72,8 +72,8 @@ def test_with_no_option_it_is_the_simultaneous_step_of_conditional_games_too():
     for steps in (CoordinatedSteps, SimultaneousSteps):
         pair = conditional_pair()
         step = steps(pair, Momentum(.1, .5), Momentum(.2, .5))
-        for _ in range(3):
-            step(x)
+        for t in range(1, 4):
+            step(x, t)
         found.append(np.concatenate([to_numpy(pair.generator.theta), to_numpy(pair.discriminator.theta)]))
     assert_allclose(*found, rtol=0, atol=1e-12)
 
@@ -165,16 +165,16 @@ def test_a_lazy_d_that_is_right_and_sure_stands_still():
     pair.generator.mlp.layers[-1].b -= 5                    # samples near 0, so sum < 2 < that of the data
     x[...] = .9
     spies = Spy(), Spy()
-    CoordinatedSteps(pair, *spies, generator_loss=Thresholded(), discriminator_loss=Lazy())(x)
+    CoordinatedSteps(pair, *spies, generator_loss=Thresholded(), discriminator_loss=Lazy())(x, 1)
     assert abs(spies[1].grad).max() < 1e-20 and abs(spies[0].grad).max() > 1e-3
-    CoordinatedSteps(pair, *spies)(x)
+    CoordinatedSteps(pair, *spies)(x, 1)
     assert abs(spies[1].grad).max() > 1e-18                 # without laziness there is a gradient, small as it is
 
 
 def test_noise_for_both_leaves_the_minibatch_alone():
     pair, rng, x = pair_and_data()
     before = to_numpy(x).copy()
-    CoordinatedSteps(pair, Momentum(.1), Momentum(.1), noise_both=.5)(x)
+    CoordinatedSteps(pair, Momentum(.1), Momentum(.1), noise_both=.5)(x, 1)
     assert_array_equal(to_numpy(x), before)
     assert pair.generator.theta.dtype == pair.discriminator.theta.dtype == "float32"
 
@@ -189,7 +189,7 @@ def test_the_authors_switch_lets_g_coast():
     rule.velocity[...] = 1
     before, sigmoids = to_numpy(G.theta).copy(), G.mlp.layers[-1]
     sigmoids.max_col_norm = .3
-    CoordinatedSteps(pair, rule, Momentum(.1), ever_train_generator=False)(x)
+    CoordinatedSteps(pair, rule, Momentum(.1), ever_train_generator=False)(x, 1)
     assert_array_equal(to_numpy(rule.velocity), .5)
     assert_allclose(np.linalg.norm(to_numpy(sigmoids.W), axis=0), .3, rtol=1e-5)
     free = np.ones(len(before), bool)
@@ -208,8 +208,8 @@ def test_a_frozen_player_is_frozen_to_the_last_bit(player):
     (rests.mlp if rests is G else rests).layers[-1].max_col_norm = .01
     before = [to_numpy(vector).copy() for vector in (rests.theta, rule.velocity, moves.theta)]
     step = CoordinatedSteps(pair, *rules, freeze=True, **{f"ever_train_{player}": False})
-    for _ in range(3):
-        step(x)
+    for t in range(1, 4):
+        step(x, t)
     assert_array_equal(to_numpy(rests.theta), before[0])
     assert_array_equal(to_numpy(rule.velocity), before[1])
     assert (to_numpy(moves.theta) != before[2]).any()
@@ -290,7 +290,7 @@ def test_each_of_several_steps_of_g_has_fresh_noise(monkeypatch):
     pair, rng, x = pair_and_data()
     drawn, draw = [], pair.generator.noise
     monkeypatch.setattr(pair.generator, "noise", lambda m: drawn.append(draw(m)) or drawn[-1])
-    SeparateSteps(pair, Spy(), Spy(), generator_steps=3)(x)
+    SeparateSteps(pair, Spy(), Spy(), generator_steps=3)(x, 1)
     assert [len(z) for z in drawn] == [6] * 4
     rows = np.concatenate([to_numpy(z) for z in drawn])         # two rows of three float32 are equal: below 1e-15
     assert len(np.unique(rows, axis=0)) == 24
@@ -409,6 +409,6 @@ def test_bad_minibatches():
     step = CoordinatedSteps(pair, Spy(), Spy(), noise_both=.1)
     for wrong in (rng.uniform(0, 1, (6, 5)), x[:, 0], x[None]):
         with pytest.raises(ValueError, match=r"shape \(m, 4\)"):
-            step(wrong)
+            step(wrong, 1)
     with pytest.raises(TypeError, match="float32, got uint8"):
-        step(asarray(x).astype("uint8"))
+        step(asarray(x).astype("uint8"), 1)

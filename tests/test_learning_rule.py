@@ -205,10 +205,9 @@ def test_learning_rates_of_the_mnist_run():
     rule = Momentum(.1)
     decay = ExponentialDecay([rule], 1.000004, 1e-6)
     assert rule.learning_rate == .1                                         # of update 1
-    decay.on_update()
+    decay.set_learning_rates(1)
     assert rule.learning_rate == pytest.approx(.0999996000016, rel=1e-12)   # of update 2
-    decay.count = 499
-    decay.on_update()
+    decay.set_learning_rates(500)
     assert .1 / rule.learning_rate == pytest.approx(1.002002, rel=1e-7)     # an epoch of 500 updates
 
 
@@ -216,37 +215,32 @@ def test_learning_rates_of_the_mnist_run():
 def test_updates_until_the_floor(init_lr, updates):
     rule = Momentum(init_lr)
     decay = ExponentialDecay([rule], 1.000004, 1e-6)
-    decay.count = updates - 2
-    decay.on_update()
+    decay.set_learning_rates(updates - 1)
     assert rule.learning_rate > 1e-6
-    decay.on_update()
-    assert rule.learning_rate == 1e-6
-    decay.on_update()
-    assert rule.learning_rate == 1e-6
-    decay.count = 10**9                                                     # nor does 1.000004^t overflow
-    decay.on_update()
-    assert rule.learning_rate == 1e-6
+    for t in (updates, updates + 1, 10**9):                                 # 1.000004^t does not overflow
+        decay.set_learning_rates(t)
+        assert rule.learning_rate == 1e-6
 
 
 def test_each_rule_decays_from_its_own_rate():
     rules = Momentum(1.), Momentum(8.)
     decay = ExponentialDecay(rules, 2., .5)
-    for expected in ((.5, 4), (.5, 2), (.5, 1), (.5, .5), (.5, .5)):
-        decay.on_update()
+    for t, expected in enumerate([(.5, 4), (.5, 2), (.5, 1), (.5, .5), (.5, .5)], start=1):
+        decay.set_learning_rates(t)
         assert tuple(rule.learning_rate for rule in rules) == expected
 
 
 @pytest.mark.parametrize("decay_factor", [.99, 0, -1])
 def test_bad_decay_factor(decay_factor):
-    with pytest.raises(ValueError, match=f"must be >= 1, got {decay_factor}"):
+    with pytest.raises(ValueError, match=f"must be at least 1, got {decay_factor}"):
         ExponentialDecay([Momentum(.1)], decay_factor)
 
 
 @pytest.mark.parametrize("make, error, message", [
     (lambda: ExponentialDecay([Momentum(.1)], float("nan")), ValueError, "decay_factor must be a finite n.* nan"),
     (lambda: ExponentialDecay([Momentum(.1)], 2, float("nan")), ValueError, "min_lr must be a finite .* got nan"),
-    (lambda: ExponentialDecay([Momentum(.1)], 2, -1), ValueError, "min_lr must be >= 0, got -1"),
-    (lambda: ExponentialDecay(Momentum(.1), 2), TypeError, "rules must be a sequence of .* got a Momentum; give"),
+    (lambda: ExponentialDecay([Momentum(.1)], 2, -1), ValueError, "min_lr must be at least 0, got -1"),
+    (lambda: ExponentialDecay(Momentum(.1), 2), TypeError, "rules must be a sequence of .* got a Momentum; put"),
     (lambda: ExponentialDecay([.1], 2), TypeError, "rules must be learning rules with a learning_rate, got 0.1"),
     (lambda: MomentumAdjustor([.1], .7, 1, 2), TypeError, "rules must be learning rules with a momentum, got 0.1"),
     (lambda: MomentumAdjustor([Momentum(.1)], .7, "1", 2), ValueError, "start must be a finite .* got '1'"),
@@ -260,8 +254,8 @@ def test_bad_arguments_of_schedules_and_averages(make, error, message):
 def test_numpy_s_numbers_become_plain_ones():
     rule = Momentum(np.float32(.5), np.float64(.25))
     decay, adjustor = ExponentialDecay([rule], np.float64(2)), MomentumAdjustor([rule], np.float64(.5), 0, np.int64(2))
-    decay.on_update()
-    adjustor.on_monitor()
+    decay.set_learning_rates(1)
+    adjustor.set_momentum(1)
     assert (rule.learning_rate, rule.momentum) == (.25, .375)
     assert type(rule.learning_rate) is type(rule.momentum) is type(decay.min_lr) is float
     assert (rule.init_learning_rate, rule.init_momentum) == (.5, .25)       # what it began with stays
@@ -272,7 +266,7 @@ def test_momentum_of_the_paper_s_epochs():
     adjustor = MomentumAdjustor([rule], .7, start=1, saturate=250)
     of_epoch = {}
     for epoch in range(1, 301):
-        adjustor.on_monitor()                                               # the first comes before the first epoch
+        adjustor.set_momentum(epoch)
         of_epoch[epoch] = rule.momentum
     assert [round(of_epoch[epoch], 6) for epoch in (1, 2, 125, 250, 300)] == [.5, .500803, .599598, .7, .7]
     assert all(0 <= of_epoch[e + 1] - of_epoch[e] < .2 / 248 for e in range(1, 300))
@@ -282,8 +276,8 @@ def test_momentum_of_the_paper_s_epochs():
 def test_momentum_that_jumps(start, expected):
     rule = Momentum(.1, .5)
     adjustor, found = MomentumAdjustor([rule], .7, start, saturate=start), []
-    for _ in expected:
-        adjustor.on_monitor()
+    for epoch in (1, 2, 3):
+        adjustor.set_momentum(epoch)
         found.append(rule.momentum)
     assert found == pytest.approx(expected)
 
@@ -291,15 +285,15 @@ def test_momentum_that_jumps(start, expected):
 def test_momentum_waits_for_start():
     rules = Momentum(.1, 0.), Momentum(.1, .8)                              # each from its own, up or down
     adjustor, found = MomentumAdjustor(rules, .4, start=2, saturate=4), []
-    for _ in range(5):
-        adjustor.on_monitor()
+    for epoch in range(1, 6):
+        adjustor.set_momentum(epoch)
         found.append([rule.momentum for rule in rules])
     assert_allclose(found, [[0, .8], [0, .8], [.2, .6], [.4, .4], [.4, .4]], atol=1e-15)
 
 
 @pytest.mark.parametrize("arguments, message", [
     ((1., 1, 250), r"final_momentum must be in \[0, 1\), got 1"), ((-.1, 1, 250), r"must be in \[0, 1\), got -0.1"),
-    ((.7, 5, 4), "saturate must not come before start, got start 5 and saturate 4")])
+    ((.7, 5, 4), "saturate must be at least start, got start 5 and saturate 4")])
 def test_bad_momentum_schedule(arguments, message):
     with pytest.raises(ValueError, match=message):
         MomentumAdjustor([Momentum(.1)], *arguments)
@@ -312,9 +306,9 @@ def test_average_by_hand():
     """decay 1/2 over 8, 2, 1: 8, then (8/2 + 2)/(1/2 + 1) = 4, then (8/4 + 2/2 + 1)/(1/4 + 1/2 + 1) = 16/7."""
     net = net_at(1000.)                                                     # where it starts does not count
     average = PolyakAverage(net, .5)
-    for theta, expected in ((8, 8), (2, 4), (1, 16 / 7)):
+    for t, (theta, expected) in enumerate([(8, 8), (2, 4), (1, 16 / 7)], start=1):
         move(net, theta)
-        average.on_update()
+        average.add(t)
         assert float(average.theta[0]) == pytest.approx(expected, rel=1e-14)
         assert float(net.theta[0]) == theta                                 # never fed back
 
@@ -325,8 +319,8 @@ def test_the_average_of_a_constant_is_that_constant(theta, decay):
     """To the last bit, in single precision: the weights sum to 1 however many updates there are."""
     net = net_at(*theta)
     average = PolyakAverage(net, decay)
-    for _ in range(50):
-        average.on_update()
+    for t in range(1, 51):
+        average.add(t)
     assert_array_equal(to_numpy(average.theta), to_numpy(net.theta))
 
 
@@ -335,9 +329,9 @@ def test_the_average_lies_within_what_it_averages():
     net = net_at(*np.zeros(100))
     average = PolyakAverage(net, .9)
     seen = []
-    for _ in range(30):
+    for t in range(1, 31):
         net.theta[...] = rng.normal((100,))
-        average.on_update()
+        average.add(t)
         seen.append(to_numpy(net.theta).copy())
         assert (np.min(seen, axis=0) - 1e-6 <= to_numpy(average.theta)).all()
         assert (to_numpy(average.theta) <= np.max(seen, axis=0) + 1e-6).all()
@@ -350,7 +344,7 @@ def test_applied_is_lent_and_taken_back():
     average = PolyakAverage(net, .5)
     theta = net.theta
     averaged = to_numpy(net.theta).copy()
-    average.on_update()
+    average.add(1)
     net.theta += rng.normal(theta.shape)
     own, h = to_numpy(theta).copy(), to_numpy(net.fprop(X))
     with average.applied() as lent:
@@ -372,11 +366,11 @@ def test_an_average_does_not_disturb_training():
         rng = RandomStream(1)
         net, rule = small_discriminator(rng), Momentum(.1, .5)
         average = PolyakAverage(net, .9)
-        for _ in range(5):
+        for t in range(1, 6):
             net.grad[...] = rng.normal(net.grad.shape)
             rule.update(net)
             if averaged:
-                average.on_update()
+                average.add(t)
                 with average.applied():
                     pass
         return to_numpy(net.theta)

@@ -10,12 +10,13 @@ from numpy.testing import assert_allclose
 from npgan import backend
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream, xp
+from npgan.channels import measure, unit_statistics, weight_norms
 from npgan.costs import NonSaturating
 from npgan.datasets import Dataset
 from npgan.layers import Linear, Maxout
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
-from npgan.monitor import LogLikelihood, Monitor, measure, unit_statistics, weight_norms
+from npgan.monitor import LogLikelihood, Monitor
 from npgan.schedules import PolyakAverage
 from npgan.section7.conditional import ConditionalGenerator
 from npgan.train import Train, TrainingDiverged
@@ -95,7 +96,7 @@ def test_weight_norms_by_hand():
 def test_a_channel_is_the_mean_over_the_rows_however_they_are_batched():
     data = Dataset(np.random.RandomState(1).normal(size=(25, 2)))
     step = SimultaneousSteps(linear_pair([1., -2]), Momentum(.1), Momentum(.1))
-    whole, parts = (Monitor({}, batch_size=b).over(data, step) for b in (25, 10))
+    whole, parts = (Monitor({}, batch_size=b).measure_dataset(data, step) for b in (25, 10))
     for channel in ("objective_d", "objective_g", "d_on_data", "false_negatives", "gen_ll", "dis_y_col_norms_max"):
         assert parts[channel] == pytest.approx(whole[channel])
 
@@ -117,17 +118,17 @@ def test_history_has_a_value_of_each_channel_for_each_time_of_measuring():
 
 
 @pytest.mark.parametrize("bias, sure", [(0., False), (6., False), (8., True), (-8., True)])
-def test_a_discriminator_that_is_sure_of_everything_is_told_in_words(bias, sure):
+def test_a_saturated_discriminator_is_warned_of(bias, sure):
     """sigmoid(6) = .9975, sigmoid(8) = .9997."""
     class Running:
         step = SimultaneousSteps(linear_pair([0., 0], bias=bias), Momentum(.1), Momentum(.1))
-        seconds, updates, last_good = 1., 3, staticmethod(lambda: "the last good checkpoint is run.npz")
+        seconds, updates, describe_checkpoint = 1., 3, staticmethod(lambda: "the last good checkpoint is run.npz")
 
     monitor = Monitor({"valid": Dataset(np.zeros((3, 2)))})
     Running.epoch = 0
     monitor.on_monitor(Running)                                             # once is not a whole epoch
     Running.epoch = 1
-    told = r"valid, epoch 1, update 3: D\(x\) is .*D says one thing to all rows.*the last good checkpoint is run.npz"
+    told = r"valid, epoch 1, update 3: D\(x\) is .*D gives one answer to all rows.*the last good checkpoint is run.npz"
     with pytest.warns(UserWarning, match=told) if sure else nullcontext():
         monitor.on_monitor(Running)
 
@@ -135,7 +136,7 @@ def test_a_discriminator_that_is_sure_of_everything_is_told_in_words(bias, sure)
 class Biased:
     """Runs whose D says sigmoid(8) = .9997 to everything, or 1/2; `at` tells a monitor of an epoch with such a D."""
 
-    updates, seconds, last_good = 3, 1., staticmethod(lambda: "no checkpoint was saved")
+    updates, seconds, describe_checkpoint = 3, 1., staticmethod(lambda: "no checkpoint was saved")
 
     def at(self, epoch, monitor, sure=True):
         self.epoch, pair = epoch, linear_pair([0., 0], bias=8. * sure)
@@ -143,7 +144,7 @@ class Biased:
         monitor.on_monitor(self)
 
 
-def test_a_saturated_discriminator_is_told_within_an_epoch_and_once_until_it_recovers():
+def test_a_saturated_discriminator_is_warned_of_within_an_epoch_and_once_until_it_recovers():
     """Also at epochs that are not measured, on one minibatch, of which nothing is recorded."""
     monitor, run, told = Monitor({"valid": Dataset(np.zeros((30, 2)))}, batch_size=10, every=44), Biased(), []
     for epoch, sure in enumerate([False, False, True, True, True, True, False, True, False, True, True]):
@@ -202,6 +203,36 @@ def test_log_likelihood_is_that_of_the_averaged_generator_and_leaves_no_trace():
     assert float(abs(G.theta).sum()) == 0
 
 
+def test_an_epoch_is_recorded_whole_or_not_at_all_and_only_once():
+    monitor = Monitor({})
+    monitor.record(0, {"a": 1, "b": 2})
+    with pytest.raises(TypeError):
+        monitor.record(1, {"a": 3, "b": None})
+    assert monitor.history == {"epoch": [0], "a": [1], "b": [2]}
+    for a in (3, 4):
+        monitor.record(1, {"a": a, "b": 5})
+    assert monitor.history == {"epoch": [0, 1], "a": [1, 4], "b": [2, 5]}
+
+
+def test_an_epoch_measured_again_neither_warns_nor_changes_anything():
+    """As after an error in another extension, which repeats the monitoring of an epoch."""
+    monitor = Monitor({"valid": Dataset(np.zeros((3, 2)))})
+    Biased().at(0, monitor)
+    found = [{**monitor.history}, {**monitor.saturation}]
+    Biased().at(0, monitor)
+    assert [monitor.history, monitor.saturation] == found
+
+
+def test_log_likelihood_takes_the_best_of_its_sigmas():
+    """Samples and data at 0: the density there is highest for the narrowest Gaussian."""
+    class Running:
+        step, epoch = SimultaneousSteps(linear_pair([0., 0]), Momentum(.1), Momentum(.1)), 0
+
+    monitor = Monitor({})
+    LogLikelihood(monitor, "ll", Dataset(np.zeros((3, 2))), num_samples=10, sigmas=[.5, .05]).on_monitor(Running)
+    assert monitor.history["ll"] == pytest.approx([-2 * np.log(.05 * np.sqrt(2 * np.pi))])
+
+
 def test_a_log_likelihood_of_a_conditional_g_is_refused():
     rng = RandomStream(1)
 
@@ -209,7 +240,7 @@ def test_a_log_likelihood_of_a_conditional_g_is_refused():
         G = ConditionalGenerator(MLP([Linear(5, 2, 1., rng)]), 2, "gaussian", rng)
         step, epoch = SimultaneousSteps(AdversaryPair(G, MLP([Linear(4, 1, 1., rng)])), Momentum(.1), Momentum(.1)), 0
 
-    with pytest.raises(TypeError, match="LogLikelihood is for a G that takes z alone, got ConditionalGenerator"):
+    with pytest.raises(TypeError, match="LogLikelihood needs a G that takes z alone, got ConditionalGenerator"):
         LogLikelihood(Monitor({}), "ll", Dataset(np.ones((3, 2)))).on_monitor(Running)
 
 

@@ -103,7 +103,8 @@ def test_all_ranks_go_on_until_rank_0_has_saved(tmp_path, float64):
 @with_mpi
 def test_mnist_on_two_ranks(tmp_path):
     """Nets of the authors' size, two updates; rank 0 alone writes and prints, and one process can go on from there."""
-    fewer_samples = "from npgan.monitor import LogLikelihood; LogLikelihood.__init__.__defaults__ = None, 1500, 1\n"
+    fewer_samples = ("from npgan.monitor import LogLikelihood\nfrom npgan.parzen import SIGMAS\n"
+                     "LogLikelihood.__init__.__defaults__ = None, 1500, 1, SIGMAS\n")
     (tmp_path / "stand_in.py").write_text(fewer_samples + RANDOM_MNIST)
     done = mpiexec(2, "stand_in.py", "--max_epochs", 1, "--mpi", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """The scripts about the paper's mathematics: each is run once, and its functions and numbers are put to the test."""
 import runpy
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -249,8 +250,8 @@ def test_blur_is_noise_of_width_tau_in_training_alone(sharp):
 def test_tau_and_Gs_rate_fade_after_a_fifth_of_the_updates(sharp):
     blur, rule = sharp["Blur"](.3, RandomStream(2014)), Momentum(.01)
     fading, seen = sharp["Fading"](blur, rule, .3, .003, updates=50), []
-    for _ in range(50):
-        fading.on_update(None)
+    for updates in range(1, 51):
+        fading.on_update(SimpleNamespace(updates=updates))
         seen.append((blur.tau, rule.learning_rate))
     assert seen[:10] == [(.3, .01)] * 10
     assert_allclose(seen[-1], (.003, 1e-5))

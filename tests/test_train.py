@@ -1,4 +1,4 @@
-"""The training loop: the order of its events, that runs repeat, what ends it, and what it refuses."""
+"""The training loop: the order of its calls, repeatability, signals and errors, and bad arguments."""
 import os
 import signal
 from types import SimpleNamespace
@@ -11,12 +11,13 @@ from numpy.testing import assert_array_equal
 from npgan import backend, checkpoint, interruption
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy, xp
+from npgan.checkpoint import saving
 from npgan.datasets import Dataset
 from npgan.interruption import TrainingStopped
 from npgan.layers import Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
-from npgan.monitor import Monitor
+from npgan.monitor import LogLikelihood, Monitor
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train, TrainingDiverged
 
@@ -51,11 +52,11 @@ def test_monitoring_comes_before_training_and_after_each_epoch_of_all_batches():
 
 def test_an_epoch_uses_every_row_once_and_keeps_the_short_last_batch():
     train = small_train()
-    seen, step = [], train.step
-    train.step = lambda x: (seen.append(to_numpy(x)), step(x))
+    seen, numbers, step = [], [], train.step
+    train.step = lambda x, t: (seen.append(to_numpy(x)), numbers.append(t), step(x, t))
     vars(train.step).update(vars(step))
     train.main_loop(1)
-    assert [len(x) for x in seen] == [10, 10, 5]
+    assert numbers == [1, 2, 3] and [len(x) for x in seen] == [10, 10, 5]
     rows = np.concatenate(seen)
     assert_array_equal(rows[np.lexsort(rows.T)], DATA.astype("float32")[np.lexsort(DATA.T)])
     assert not np.array_equal(rows, DATA.astype("float32"))     # two orders of 25 rows are equal: below 1e-20
@@ -194,28 +195,44 @@ def test_a_parameter_that_is_not_finite_is_named():
         train.main_loop(2)
 
 
-def test_whatever_a_checkpoint_keeps_must_be_finite():
+def test_all_float_arrays_of_the_state_must_be_finite():
     train = small_train()
     averages = [PolyakAverage(net, .9) for net in (train.step.pair.generator, train.step.pair.discriminator)]
     train.extensions = [*averages, own := Own()]
-    own.best = xp.full(3, xp.nan)                               # others than npgan's know what their numbers mean
     train.main_loop(1)
-    for average in reversed(averages):
-        average.theta[1] = xp.inf
-        message = "PolyakAverage's theta is not finite after epoch 2, update 6; no checkpoint"
+    for array, name in ((averages[1].theta, "PolyakAverage's theta"), (averages[0].theta, "PolyakAverage's theta"),
+                        (own.best, "Own's best")):
+        array[1] = xp.inf
+        message = f"{name} is not finite after epoch 2, update 6; no checkpoint"
         with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=message):
             train.main_loop(2)
-        train.epoch, train.updates, train.finite = 1, 3, True
-        average.theta[1] = 0
+        array[1] = 0
+    train.main_loop(2)
     train.step.rule_D.velocity[:] = xp.nan
     with np.errstate(all="ignore"), pytest.raises(TrainingDiverged, match=r"[GD]'s \w+\.[Wb] is not finite"):
-        train.main_loop(2)                                      # of all that is spoiled a parameter is named
+        train.main_loop(3)                                      # the parameter is named first
+
+
+def test_a_subclass_of_momentum_is_checked_as_momentum_is():
+    class Own(Momentum):
+        pass
+
+    train = small_train()
+    train.step.rule_D = Own(.1, .5)
+    train.main_loop(1)
+    train.step.rule_D.momentum, train.step.rule_D.velocity[0] = 0., xp.nan
+    train.step.rule_D.descend = lambda net, dh, inputs=False: net.bprop(dh, inputs=inputs)        # theta stays finite
+    with pytest.raises(TrainingDiverged, match="rule_D's velocity is not finite after epoch 2, update 6"):
+        train.main_loop(2)
 
 
 class Own:
     """An extension that is not npgan's, with a state."""
 
     state_names = "best",
+
+    def __init__(self):
+        self.best = xp.zeros(3)
 
     def on_monitor(self, train):
         pass
@@ -313,11 +330,30 @@ def test_a_second_signal_ends_everything_at_once():
     assert type(stopped.value) is KeyboardInterrupt and last.asked is None
 
 
-def test_a_signal_acts_as_ever_where_nobody_would_save():
-    train = small_train(extensions=[Raise(2, signal.SIGINT)])
+@pytest.mark.parametrize("updates", [1, 2, 3, 6])
+def test_without_saving_ctrl_c_raises_keyboard_interrupt_after_the_update(updates):
+    def run(*extensions):
+        train = small_train(extensions=[*extensions, diary := Diary()])
+        return train, diary
+
+    whole, expected = run()
+    whole.main_loop(3)
+    train, diary = run(Raise(updates, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt) as stopped:
         train.main_loop(2)
-    assert type(stopped.value) is KeyboardInterrupt
+    assert type(stopped.value) is KeyboardInterrupt and train.updates == updates
+    assert f"update {updates}" in diary.events                  # extensions after the one that was interrupted
+    train.main_loop(3)
+    assert diary.events == expected.events
+    assert_array_equal(to_numpy(train.step.pair.generator.theta), to_numpy(whole.step.pair.generator.theta))
+
+
+def test_a_handler_of_the_users_own_is_called_after_the_update_and_training_goes_on():
+    handled = []
+    signal.signal(signal.SIGINT, lambda number, frame: handled.append(train.under_way))
+    train = small_train(extensions=[Raise(2, signal.SIGINT), diary := Diary()])
+    train.main_loop(1)
+    assert handled == [None] and diary.events[-1] == "monitor 1"
 
 
 def test_an_ignored_signal_stays_ignored():
@@ -330,16 +366,16 @@ def test_an_ignored_signal_stays_ignored():
     assert train.epoch == 1
 
 
-def test_a_signal_after_the_last_update_is_heard():
+def test_a_signal_during_the_last_monitoring_ends_the_training():
     train = small_train(extensions=[last := Last()])
-    play = train.play
-    train.play = lambda max_epochs: (play(max_epochs), os.kill(os.getpid(), signal.SIGTERM))
+    monitor = train.monitor
+    train.monitor = lambda: (monitor(), train.epoch == 2 and os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(TrainingStopped, match="stopped by SIGTERM after epoch 2, update 6"):
         train.main_loop(2)
     assert last.asked == 6
 
 
-def test_a_signal_while_the_handlers_are_put_in_place_is_noted(monkeypatch):
+def test_a_signal_while_the_handlers_are_set_is_held(monkeypatch):
     before, put = signal.getsignal(signal.SIGINT), signal.signal
 
     def put_and_send(number, handler):
@@ -348,8 +384,8 @@ def test_a_signal_while_the_handlers_are_put_in_place_is_noted(monkeypatch):
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(signal, "signal", put_and_send)
-    with interruption.noted() as signals:
-        assert signals == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is before     # the next acts as ever
+    with interruption.held_signals() as signals:
+        assert signals == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is before
 
 
 def test_what_diverged_is_not_saved_on_a_signal():
@@ -404,9 +440,9 @@ def test_what_is_no_step_or_no_list_is_refused():
         Train(lacking, Dataset(DATA), 10, RandomStream(1))
     with pytest.raises(TypeError, match="rule_D must be a learning rule, such as Momentum, got 0.1"):
         Train(numbers, Dataset(DATA), 10, RandomStream(1))
-    with pytest.raises(TypeError, match=r"extensions must be a list of them, got a Diary; put it in \[...\]"):
+    with pytest.raises(TypeError, match=r"extensions must be a list, got a Diary; put it in \[...\]"):
         Train(step, Dataset(DATA), 10, RandomStream(1), Diary())
-    with pytest.raises(TypeError, match=r"an extension is an object, got the class Diary; make one: Diary\(...\)"):
+    with pytest.raises(TypeError, match=r"an extension must be an object, got the class Diary; make one: Diary\(...\)"):
         Train(step, Dataset(DATA), 10, RandomStream(1), [Diary])
 
 
@@ -424,35 +460,75 @@ class Flaky:
     on_update = on_monitor = fail
 
 
-@pytest.mark.parametrize("updates", [0, 2, 6])
+@pytest.mark.parametrize("updates", [0, 3, 6])
 @pytest.mark.parametrize("error", [RuntimeError("stumbled"), OSError("no room")])
-def test_after_an_error_of_an_extension_the_others_are_told_what_they_missed(updates, error):
+@pytest.mark.parametrize("place", [0, 4])
+def test_after_an_error_in_on_monitor_it_is_repeated_for_the_same_epoch(updates, error, place):
     def run(*flaky):
-        train = small_train(extensions=[*flaky, diary := Diary()])
-        train.extensions.append(ExponentialDecay([train.step.rule_G], 1.01))
-        return train, diary
+        train = small_train()
+        rules, monitor = [train.step.rule_G, train.step.rule_D], Monitor({"train": Dataset(DATA)})
+        train.extensions = [ExponentialDecay(rules, 1.01), MomentumAdjustor(rules, .7, 1, 3), monitor,
+                            LogLikelihood(monitor, "likelihood", Dataset(DATA), num_samples=10)]
+        train.extensions[place:place] = flaky
+        return train, monitor
 
-    whole, told = run()
+    whole, expected = run()
     whole.main_loop(3)
-    train, diary = run(Flaky(updates, error))
+    train, monitor = run(flaky := Flaky(updates, error))
+    flaky.on_update = lambda train: None
     with pytest.raises(type(error), match=str(error)):
         train.main_loop(3)
     train.main_loop(3)
-    assert diary.events == told.events
+    for monitored in (monitor, expected):
+        del monitored.history["training_seconds_this_epoch"]
+    assert monitor.history == expected.history
     assert_array_equal(to_numpy(train.step.pair.generator.theta), to_numpy(whole.step.pair.generator.theta))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("stumbled"), MemoryError("no memory"), KeyboardInterrupt()])
+@pytest.mark.parametrize("steps", [SimultaneousSteps, SeparateSteps])
+def test_a_run_whose_update_was_interrupted_says_so_and_can_be_restored(steps, error, tmp_path, monkeypatch):
+    def run(name="run.npz"):
+        return small_train(extensions=[checkpoint.Saving(tmp_path / name)], steps=steps)
+
+    whole = run("whole.npz")
+    whole.main_loop(2)
+    train = run()
+    train.main_loop(1)
+    rule = train.step.rule_G
+    with monkeypatch.context() as flaky, pytest.raises(type(error)):
+        flaky.setattr(rule, "descend", lambda *_, **__: (_ for _ in ()).throw(error))
+        train.main_loop(2)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"^update 4 was interrupted midway, .*: build the run anew and restore "
+                                               r".*run\.npz$"):
+            train.main_loop(2)
+    for again in (train, run()):
+        checkpoint.restore(tmp_path / "run.npz", again)
+        again.main_loop(2)
+        if backend.xp.module is np:
+            assert_array_equal(to_numpy(again.step.pair.generator.theta), to_numpy(whole.step.pair.generator.theta))
+
+
+def test_an_error_of_an_extension_in_on_update_interrupts_the_update():
+    train = small_train(extensions=[Flaky(2, RuntimeError("stumbled"))])
+    with pytest.raises(RuntimeError, match="stumbled"):
+        train.main_loop(1)
+    with pytest.raises(RuntimeError, match="update 2 was interrupted midway, .* anew; no checkpoint was saved"):
+        train.main_loop(1)
 
 
 def test_what_a_full_disk_refused_is_saved_once_there_is_room(tmp_path, monkeypatch):
     train = small_train(extensions=[checkpoint.Saving(tmp_path / "run.npz")])
     train.main_loop(1)
     with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
-        full.setattr(checkpoint, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        full.setattr(saving, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         train.main_loop(2)
     train.main_loop(2)
     assert checkpoint.load(tmp_path / "run.npz").header["state"]["train.epoch"] == 2
 
 
-def test_what_has_diverged_is_told_each_time():
+def test_each_main_loop_of_a_diverged_run_raises():
     train = small_train(extensions=[Poison("G", "h0", "W", np.nan)])
     for _ in range(3):
         with pytest.raises(TrainingDiverged, match="G's h0.W is not finite after epoch 1, update 3"):

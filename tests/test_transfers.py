@@ -62,10 +62,10 @@ def test_a_step_moves_nothing(nets, steps, generator_loss, noise):
     minibatches = dataset.minibatches(4, RandomStream(3))
     before = pair.generator.theta.copy(), pair.discriminator.theta.copy()
     with strict.no_transfers():
-        for x in minibatches:
-            step(x)
+        for t, x in enumerate(minibatches, start=1):
+            step(x, t)
             for extension in extensions:
-                extension.on_update()
+                extension.on_update(SimpleNamespace(updates=t))
     for old, net in zip(before, (pair.generator, pair.discriminator)):
         assert not np.array_equal(old.get(), net.theta.get())
 
@@ -80,8 +80,8 @@ def test_a_step_with_all_options_and_noise_within_g_moves_nothing(no_drop):
                             discriminator_loss=Lazy(.3), no_drop_in_d_for_g=no_drop, noise_both=.1, alternate_g=True)
     shrink, train = ShrinkD(.99), SimpleNamespace(step=step)
     with strict.no_transfers():
-        for _ in range(3):
-            step(x)
+        for t in range(1, 4):
+            step(x, t)
             shrink.on_update(train)
 
 

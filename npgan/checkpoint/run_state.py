@@ -20,11 +20,11 @@ from npgan.checkpoint.description import describe, settings
 from npgan.datasets import Dataset
 from npgan.kernels.blas import openblas
 from npgan.learning_rule import LearningRule
-from npgan.train import is_ours, stateful, stateful_extensions
+from npgan.train import stateful, stateful_extensions
 
 LATER = "rule_G", "rule_D", "described", "relations"    # of a run's description, which npgan's first files lack
 SERVED = "rules", "net", "average"                      # attributes by which an extension holds other parts of a run
-ADDED = {"rest": None, "stop": False, "looks": {}}      # to the state since, with what the lack of them means
+ADDED = {"rest": None, "stop": False, "saturation": {}}      # to the state since, with what the lack of them means
 WHOLE = 2**53                                           # beyond any count; what is below is exact as a float
 SUMS = WeakKeyDictionary()                              # of the data sets
 
@@ -101,6 +101,11 @@ def arithmetic():
     return {"backend": xp.module.__name__, "NumPy": np.__version__, "kernels": kernels and kernels().decode(),
             "threads": threads and threads(), "cores": os.cpu_count(),
             "ranks": sys.modules["mpi4py.MPI"].COMM_WORLD.size if "mpi4py.MPI" in sys.modules else 1}
+
+
+def is_ours(part):
+    """Whether npgan knows what the state of a `part` can be, and not its user alone."""
+    return type(part).__module__.startswith("npgan.")
 
 
 def check_states(train):

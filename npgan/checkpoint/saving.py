@@ -335,6 +335,7 @@ def restore(path, train):
             stream.state = place
         changed = "arithmetic" in saved.header and difference({"ranks": 1, **saved.header["arithmetic"]}, arithmetic())
     train.checkpoint = train.restored = str(path)
+    train.monitored, train.under_way = True, None
     if changed:
         what, there, here = changed[0], *(repr(value)[:40] for value in changed[1:])
         warnings.warn(printable(f"{path} was computed with {what} = {there}, this run with {here}: it goes on close to "

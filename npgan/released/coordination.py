@@ -14,7 +14,7 @@ from npgan.released.costs import CrossEntropy, Thresholded
 
 class CoordinatedSteps:
     """
-    The update of the released code with all options of its cost, ``AdversaryCost2``: each call is one step of both.
+    The update of the released code with all options of its cost, ``AdversaryCost2``: ``step(x, t)`` moves both players.
 
     Both gradients are taken at the same parameters, by one pass of m samples, as in `simultaneous_step`; with no option
     given it makes the same steps, in more time, as it writes every gradient out.
@@ -35,7 +35,7 @@ class CoordinatedSteps:
         tau >= 0; data and samples reach D as x + tau e and G(z) + tau e', with e and e' from N(0, I) of the stream of
         G's noise.  It helps where D tells the two apart by what no eye sees, such as pixels exactly 0, and wins early.
     alternate_g : bool
-        Flips `now_train_generator` after each update: two steps of D to one of G.
+        Sets `now_train_generator` for every second update only: two steps of D to one of G.
     init_now_train_generator : bool
         Where that switch starts.
     ever_train_discriminator, ever_train_generator : bool
@@ -66,9 +66,10 @@ class CoordinatedSteps:
         self.no_drop_in_d_for_g, self.noise_both, self.alternate_g = no_drop_in_d_for_g, float(noise_both), alternate_g
         self.ever_train_discriminator, self.ever_train_generator = ever_train_discriminator, ever_train_generator
         self.freeze = freeze
-        self.now_train_generator, self.now_train_discriminator = bool(init_now_train_generator), True
+        self.init_now_train_generator = bool(init_now_train_generator)
+        self.now_train_generator, self.now_train_discriminator = self.init_now_train_generator, True
 
-    def __call__(self, x):
+    def __call__(self, x, t):
         G, D = self.pair.generator, self.pair.discriminator
         m = len(x)
         x, z = G.with_noise(x)
@@ -92,7 +93,7 @@ class CoordinatedSteps:
         self.move(D, self.rule_D, self.ever_train_discriminator and self.now_train_discriminator)
         self.move(G, self.rule_G, self.ever_train_generator and self.now_train_generator)
         if self.alternate_g:
-            self.now_train_generator = not self.now_train_generator
+            self.now_train_generator = self.init_now_train_generator == (t % 2 == 0)         # for update t + 1
 
     def without_dropout(self, samples, a_dropout):
         """dC_G/dG(z) by a plain pass of the `samples` through D; a loss that masks goes by the logits `a_dropout`."""
@@ -113,8 +114,8 @@ class AlternatingEpochs:
     """
     Epochs of D alone, by turns with epochs of both, of which the first is D's; one of the released code's trainers.
 
-    In an epoch of both, k steps of D alternate with one of G, each on a minibatch of its own; the count of D's steps
-    begins anew with the epoch.  It helps where D has fallen behind G: it has whole epochs to catch up.
+    In an epoch of both, k steps of D alternate with one of G, each on a minibatch of its own, beginning anew with each
+    epoch.  It helps where D has fallen behind G: it has whole epochs to catch up.
 
     Parameters
     ----------
@@ -124,16 +125,12 @@ class AlternatingEpochs:
         k.
     """
 
-    state_names = "both", "count"
+    state_names = "both", "start"
 
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_loss=NonSaturating()):
         check_positive_ints(discriminator_steps=discriminator_steps)
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
-        self.discriminator_steps, self.both, self.count = discriminator_steps, False, 0
-
-    def can_have(self, state):
-        """Whether a run can come to a `state`, a dict by `state_names`, so that G's turn comes again."""
-        return not state["both"] or state["count"] <= self.discriminator_steps
+        self.discriminator_steps, self.both, self.start = discriminator_steps, False, 0
 
     def on_monitor(self, train):
         """`Train` calls it before training and after each epoch, before the extensions' own."""
@@ -141,40 +138,37 @@ class AlternatingEpochs:
         if batches <= self.discriminator_steps:
             raise ValueError(f"an epoch of {batches} minibatches ends before G's turn comes, after "
                              f"{self.discriminator_steps} of D; take a smaller batch_size or fewer steps of D")
-        self.both, self.count = train.epoch % 2 == 1, 0
+        self.both, self.start = train.epoch % 2 == 1, train.updates
 
-    def __call__(self, x):
+    def __call__(self, x, t):
         x, z = self.pair.generator.with_noise(x)
-        if self.both and self.count == self.discriminator_steps:
+        if self.both and (t - self.start) % (self.discriminator_steps + 1) == 0:
             generator_step(self.pair, self.rule_G, z, self.generator_loss)
-            self.count = 0
         else:
             discriminator_step(self.pair, self.rule_D, x, z)
-            self.count += 1
 
 
 class Cycler:
     """
     Of every k updates the first alone is G's, as an extension of `Train` (released code).
 
-    After each update i <- (i + 1) mod k, and G's switch is on if i = 0: its gradient is used on updates 1, k + 1,
-    2k + 1 and so on.  It helps where D needs k steps to keep up, and G's, which is small, is to coast meanwhile.
+    After update t G's switch is on if t mod k = 0: its gradient is used on updates 1, k + 1, 2k + 1 and so on.
+    It helps where D needs k steps to keep up, and G's, which is small, is to coast meanwhile.
 
     Parameters
     ----------
     k : int
     """
 
-    state_names = "i",
+    state_names = ()                        # none, but a checkpoint of another run than this is to be told apart
 
     def __init__(self, k):
         check_positive_ints(k=k)
-        self.k, self.i = k, 0
+        self.k = k
 
     def on_update(self, train):
         """Call after each update."""
-        self.i = (self.i + 1) % self.k
-        switch_generator(train.step, self.i == 0)
+        switch_generator(train.step, train.updates % self.k == 0)
 
 
 class ActivateGenerator:

@@ -108,7 +108,7 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
         for both in rows.minibatches(min(batch_size, len(X)), rng):
             x, target = xp.ascontiguousarray(both[:, :net.nvis]), both[:, net.nvis:]
             rule.descend(net, softmax_cross_entropy_grad(net.dropout_fprop(x), target))
-        check_finite("the classifier's", net, f"after epoch {epoch}; a smaller learning rate is the usual cure")
+        check_finite("the classifier", net, f"after epoch {epoch}; a smaller learning rate is the usual cure")
         if on_epoch:
             on_epoch(epoch)
 

@@ -47,7 +47,6 @@ def trainer(train, valid, path=None):
         extensions = [PolyakAverage(step.pair.generator, .99997), *extensions, checkpoint.Saving(path)]
     game = Train(step, train, 100, RandomStream(3), extensions)
     game.main_loop(0)
-    game.updates = 1                                    # or `main_loop` would monitor once more before the first epoch
     return game
 
 
@@ -56,7 +55,7 @@ def monitoring(game, valid):
     monitor = next(extension for extension in game.extensions if isinstance(extension, Monitor))
     total = clock(lambda: monitor.on_monitor(game))
     batch = valid.X[:monitor.batch_size]
-    pairs = bench_step.products(lambda x: monitor.over(Dataset(x), game.step), batch)
+    pairs = bench_step.products(lambda x: monitor.measure_dataset(Dataset(x), game.step), batch)
     products = bench_step.alone([(a, b) for a, b in pairs])
     products()
     return total, min(clock(products) for _ in range(20)) * len(valid) / len(batch)
@@ -69,7 +68,7 @@ def measure(train, valid):
         plain, whole = trainer(train, valid), trainer(train, valid, os.path.join(folder, "run.npz"))
 
         def bare_steps():
-            return clock(lambda: [plain.step(x) for _ in range(250)])
+            return clock(lambda: [plain.step(x, t) for t in range(250)])
 
         bare_steps()
         before = bare_steps()

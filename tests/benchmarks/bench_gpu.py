@@ -253,11 +253,11 @@ class Captured:
         cupy.cuda.Device().synchronize()
         with self.stream, cupy.cuda.using_allocator(self.pool.malloc), on(self.products):
             for _ in range(3):                                          # compiles kernels and fills the pool
-                step(x)
+                step(x, 1)
             self.stream.synchronize()
             self.stream.begin_capture()
             try:
-                step(x)
+                step(x, 1)
             finally:
                 self.graph = self.stream.end_capture()
         self.stream.synchronize()
@@ -329,7 +329,7 @@ def way(module, chosen):
     if who[0] in (EAGER, GRAPHS):
         return *by_torch(nets, what, chosen.batch, who[0] == GRAPHS), chosen.updates
     step, x = game(nets, what, RandomStream(2014)), rows(nets, chosen.batch, RandomStream(5))
-    run = Captured(module, step, x) if who[0] == GRAPH else lambda: step(x)
+    run = Captured(module, step, x) if who[0] == GRAPH else lambda: step(x, 1)
     return run, synchronize, chosen.updates
 
 

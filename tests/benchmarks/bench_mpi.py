@@ -48,7 +48,7 @@ def computing(nets, batch, size, repeat):
     def update():
         start = time.process_time()
         for x in train.dataset.minibatches(batch):
-            step(x)
+            step(train.extensions[0].on_minibatch(train, x), 1)
         return time.process_time() - start
 
     update()

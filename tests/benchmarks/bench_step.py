@@ -70,7 +70,7 @@ def products(step, x):
 
     kept, blas.add_product, backend.xp.module = blas.add_product, add_product, Recording()
     try:
-        step(x)
+        step(x, 1)
     finally:
         blas.add_product, backend.xp.module = kept, np
     return found
