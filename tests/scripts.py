@@ -54,6 +54,16 @@ def play(patch, folder, script, *arguments):
     return runpy.run_path(str(ROOT / "examples" / script))
 
 
+def output(patch, capsys, folder, script, *arguments):
+    """Run a script in this process and in a `folder`; return what it prints."""
+    capsys.readouterr()
+    try:
+        play(patch, folder, script, *arguments)
+    except SystemExit as ended:                         # mnist.py --diagnose ends so
+        assert not ended.code
+    return capsys.readouterr().out
+
+
 def mistake(patch, capsys, folder, script, *arguments):
     """Run a script in this process; it must end with status 2 and without a trace.  Return the last line of stderr."""
     prepare(patch, folder, script, *arguments)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
-from scripts import RANDOM_MNIST, ROOT, mistake, play, run
+from scripts import RANDOM_MNIST, ROOT, mistake, output, play, run
 
 from npgan import checkpoint, parzen
 from npgan.adversarial import AdversaryPair, Generator, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.checkpoint import archive
-from npgan.datasets import digits, finding
+from npgan.datasets import digits, finding, mnist
 from npgan.files import DataError
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
@@ -45,14 +45,13 @@ def pair(tmp_path_factory):
     return path
 
 
-def test_parzen_ll_prints_and_keeps_what_evaluate_finds(pair, tmp_path):
-    done = run("parzen_ll.py", pair, "--dataset", "digits", "--num_samples", 300, "--fine", "--sanity",
-               "--samples_out", "samples.npy", "--json", "result.json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_parzen_ll_prints_and_keeps_what_evaluate_finds(pair, tmp_path, monkeypatch, capsys):
+    stdout = output(monkeypatch, capsys, tmp_path, "parzen_ll.py", pair, "--dataset", "digits", "--num_samples", 300,
+                    "--fine", "--sanity", "--samples_out", "samples.npy", "--json", "result.json")
     samples = np.load(tmp_path / "samples.npy")
     assert samples.shape == (300, 64)
     expected = parzen.evaluate(digits.load("test").X, digits.load("valid").X, asarray(samples))
-    lines = done.stdout.splitlines()
+    lines = stdout.splitlines()
     assert lines[:2] == ["seed 2014", f"reading {pair}"]
     assert [line for line in lines if line.startswith("test log-likelihood: ")] == [str(expected)]
     assert [line.split()[0] for line in lines[3:13]] == [f"{sigma:.4f}" for sigma in parzen.SIGMAS]
@@ -69,28 +68,27 @@ def test_parzen_ll_prints_and_keeps_what_evaluate_finds(pair, tmp_path):
         "sampling_seed": 2014}
 
 
-def test_raw_samples_are_those_of_the_last_parameters(pair, tmp_path):
-    done = run("parzen_ll.py", pair, "--raw", "--dataset", "digits", "--num_samples", 10, "--sigma", .3,
-               "--samples_out", "raw.npy", cwd=tmp_path)
-    assert done.returncode == 0 and "sigma 0.3, 10 samples" in done.stdout
+def test_raw_samples_are_those_of_the_last_parameters(pair, tmp_path, monkeypatch, capsys):
+    stdout = output(monkeypatch, capsys, tmp_path, "parzen_ll.py", pair, "--raw", "--dataset", "digits",
+                    "--num_samples", 10, "--sigma", .3, "--samples_out", "raw.npy")
+    assert "sigma 0.3, 10 samples" in stdout
     G = checkpoint.load(pair).generator(average=False, rng=RandomStream([2014, 6]))
     assert_array_equal(np.load(tmp_path / "raw.npy"), to_numpy(G.sample(10)))
 
 
-def test_table_1_has_the_papers_rows_and_one_for_each_seed(tmp_path):
+def test_table_1_has_the_papers_rows_and_one_for_each_seed(tmp_path, monkeypatch, capsys):
     row = {"dataset": "mnist", "mean": 223.96, "standard_error": 2.04, "sigma": .17, "num_samples": 10000, "epoch": 80}
     for name, more in (("a", {"seed": 1}), ("b", {"seed": 2}), ("c", {"seed": 1, "dataset": "digits"})):
         (tmp_path / f"{name}.json").write_text(json.dumps({**row, **more}))
-    done = run("table1.py", "a.json", "b.json", "c.json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    words = [line.split() for line in done.stdout.splitlines()]
+    stdout = output(monkeypatch, capsys, tmp_path, "table1.py", "a.json", "b.json", "c.json")
+    words = [line.split() for line in stdout.splitlines()]
     assert words[1:5] == [["DBN", "138", "+-", "2", "1909", "+-", "66"],
                           ["Stacked", "CAE", "121", "+-", "1.6", "2110", "+-", "50"],
                           ["Deep", "GSN", "214", "+-", "1.1", "1890", "+-", "29"],
                           ["Adversarial", "nets", "225", "+-", "2", "2057", "+-", "26"]]
     assert [line[:8] for line in words[6:8]] == [["npgan,", "seed", f"{seed},", "epoch", "80", "224.0", "+-", "2.0"]
                                                  for seed in (1, 2)]
-    assert "c.json is left out: Table 1 has no digits" in done.stdout
+    assert "c.json is left out: Table 1 has no digits" in stdout
 
 
 @pytest.mark.parametrize("text", [
@@ -112,9 +110,9 @@ def test_table_1_prints_nothing_that_a_terminal_would_obey(tmp_path, monkeypatch
     assert "\x1b" not in told and r"npgan, seed \x1b[2J" in told and r"Table 1 has no \x1b[1m" in told
 
 
-def test_figure_3_draws_without_data(pair, tmp_path):
-    done = run("figure3.py", pair, "--seed", 3, cwd=tmp_path, NPGAN_DATA_PATH=str(tmp_path))
-    assert done.returncode == 0, done.stderr
+def test_figure_3_draws_without_data(pair, tmp_path, monkeypatch):
+    monkeypatch.setenv("NPGAN_DATA_PATH", str(tmp_path))
+    play(monkeypatch, tmp_path, "figure3.py", pair, "--seed", 3)
     picture = imread(tmp_path / "figure3.png")
     assert picture.shape[0] > 300 and picture[..., :3].std() > .05
 
@@ -127,11 +125,12 @@ def test_the_generator_that_comes_with_npgan_is_found_or_missed_by_name(tmp_path
         assert done.returncode == 2 and "nor was a checkpoint named" in done.stderr.strip().splitlines()[-1]
 
 
-def test_show_weights_draws_both_nets_or_g_alone(pair, tmp_path):
-    assert run("show_weights.py", pair, cwd=tmp_path).returncode == 0
+def test_show_weights_draws_both_nets_or_g_alone(pair, tmp_path, monkeypatch, capsys):
+    play(monkeypatch, tmp_path, "show_weights.py", pair)
     assert sorted(os.listdir(tmp_path)) == ["show_weights_D.png", "show_weights_G.png"]
-    alone = run("show_weights.py", save_generator(tmp_path / "alone.npz", 64), "--save_path", "alone.png", cwd=tmp_path)
-    assert alone.stdout.splitlines()[1:] == ["wrote alone_G.png"], alone.stderr
+    alone = output(monkeypatch, capsys, tmp_path, "show_weights.py", save_generator(tmp_path / "alone.npz", 64),
+                   "--save_path", "alone.png")
+    assert alone.splitlines()[1:] == ["wrote alone_G.png"]
 
 
 def test_show_weights_names_a_file_whose_layers_have_none_to_show(tmp_path, monkeypatch):
@@ -143,9 +142,8 @@ def test_show_weights_names_a_file_whose_layers_have_none_to_show(tmp_path, monk
 
 
 @pytest.mark.skipif(not HAS_MNIST, reason="MNIST is not in NPGAN_DATA_PATH, data or the cache")
-def test_figure_2_is_a_sheet_of_samples_and_training_digits(tmp_path):
-    done = run("figure2_mnist.py", save_generator(tmp_path / "generator.npz", 784), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_figure_2_is_a_sheet_of_samples_and_training_digits(tmp_path, monkeypatch):
+    play(monkeypatch, tmp_path, "figure2_mnist.py", save_generator(tmp_path / "generator.npz", 784))
     picture = imread(tmp_path / "figure2_mnist.png")[..., :3]
     assert (picture == (1, 1, 0)).all(axis=-1).any() and picture.shape[1] > picture.shape[0]
 
@@ -160,22 +158,21 @@ def test_the_readme_has_the_log_likelihoods_that_were_measured():
 
 @pytest.mark.skipif(not HAS_MNIST, reason="MNIST is not in NPGAN_DATA_PATH, data or the cache")
 @pytest.mark.numpy_only
-def test_the_generator_that_comes_with_npgan_is_as_likely_as_the_readme_says(tmp_path):
+def test_the_generator_that_comes_with_npgan_is_as_likely_as_the_readme_says(tmp_path, monkeypatch, capsys):
     """With the script's seed; other samples may differ by a nat or two, and no false-alarm bound is claimed."""
-    done = run("parzen_ll.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    stdout = output(monkeypatch, capsys, tmp_path, "parzen_ll.py")
     line = r"^ *test log-likelihood: (\S+) \+- \S+ nats \(sigma (\S+), 10000 samples\)$"
-    found, stated = (re.search(line, text, re.MULTILINE) for text in (done.stdout, README))
+    found, stated = (re.search(line, text, re.MULTILINE) for text in (stdout, README))
     assert float(found[1]) == pytest.approx(float(stated[1]), abs=1) and found[2] == stated[2]
 
 
-def test_mnist_takes_other_numbers_than_the_authors(tmp_path):
+def test_mnist_takes_other_numbers_than_the_authors(tmp_path, monkeypatch):
     script = tmp_path / "stand_in.py"
     script.write_text(RANDOM_MNIST)
-    done = run(script, "--max_epochs", 1, "--learning_rate", .05, "--decay_factor", 1.25, "--init_momentum", .25,
-               "--final_momentum", .75, "--average", .5, "--batch_size", 50, "--noise", "gaussian",
-               "--discriminator_steps", 2, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(mnist, "load", mnist.load)              # which the script replaces
+    play(monkeypatch, tmp_path, script, "--max_epochs", 1, "--learning_rate", .05, "--decay_factor", 1.25,
+         "--init_momentum", .25, "--final_momentum", .75, "--average", .5, "--batch_size", 50, "--noise", "gaussian",
+         "--discriminator_steps", 2)
     header = checkpoint.load(tmp_path / "mnist.npz").header
     assert header["run"]["generator"]["noise"] == "gaussian" and header["run"]["batch_size"] == 50
     assert header["run"]["step"] == {"kind": "SeparateSteps", "discriminator_steps": 2, "generator_steps": 1}
@@ -185,7 +182,7 @@ def test_mnist_takes_other_numbers_than_the_authors(tmp_path):
     assert header["run"]["extensions"][0] == {"kind": "PolyakAverage", "decay": .5}
 
 
-def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
+def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path, monkeypatch, capsys):
     script = tmp_path / "stand_in.py"
     script.write_text(RANDOM_MNIST)
     first = run(script, "--max_epochs", 1, "--seed", 3, cwd=tmp_path)
@@ -204,9 +201,9 @@ def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path):
     assert_allclose(*(to_numpy(found.generator().theta) for found in (alone, saved)), rtol=1e-3, atol=1e-6)
     assert os.path.getsize(tmp_path / "mnist_generator.npz") < 6e6
 
-    diagnosed = run(script, "--diagnose", "mnist.npz", cwd=tmp_path)
-    assert diagnosed.returncode == 0, diagnosed.stderr
-    assert diagnosed.stdout.count("distinct nearest rows") == 2 and "mean D(x)" in diagnosed.stdout
+    monkeypatch.setattr(mnist, "load", mnist.load)              # which the script replaces
+    diagnosed = output(monkeypatch, capsys, tmp_path, script, "--diagnose", "mnist.npz")
+    assert diagnosed.count("distinct nearest rows") == 2 and "mean D(x)" in diagnosed
 
 
 def history_of_a_run(path, seed, epochs, **more):
@@ -218,12 +215,11 @@ def history_of_a_run(path, seed, epochs, **more):
     archive.write(path, {"run": {"seeds": [[seed, 4]]}, "state": {"extensions[3].history": history}}, {})
 
 
-def test_training_curves_of_runs_each_as_far_as_it_has_come(tmp_path):
+def test_training_curves_of_runs_each_as_far_as_it_has_come(tmp_path, monkeypatch, capsys):
     for seed, epochs in ((1, 20), (2, 15)):
         history_of_a_run(tmp_path / f"{seed}.npz", seed, epochs)
-    done = run("training_curves.py", "1.npz", "2.npz", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ("wrote training_curves.png\nseed 1, epoch 20: 121.0 nats\nseed 2, epoch 15: 117.0 nats\n")
+    assert output(monkeypatch, capsys, tmp_path, "training_curves.py", "1.npz", "2.npz") == (
+        "wrote training_curves.png\nseed 1, epoch 20: 121.0 nats\nseed 2, epoch 15: 117.0 nats\n")
     assert imread(tmp_path / "training_curves.png").shape[:2] == (600, 1500)
 
 
@@ -233,13 +229,11 @@ def test_training_curves_of_five_epochs_show_their_one_point(tmp_path, monkeypat
     assert list(line.get_xdata()) == [5] and line.get_marker() == "o"
 
 
-def test_training_curves_of_one_seed_are_named_by_their_files(tmp_path):
+def test_training_curves_of_one_seed_are_named_by_their_files(tmp_path, monkeypatch, capsys):
     history_of_a_run(tmp_path / "as_written.npz", 0, 15, valid_log_likelihood_last_update=[0., 50, 60, 70])
     history_of_a_run(tmp_path / "faster.npz", 0, 5)
-    done = run("training_curves.py", "as_written.npz", "faster.npz", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ("wrote training_curves.png\nas_written, epoch 15: 115.0 nats, not averaged 70.0\n"
-                           "faster, epoch 5: 105.0 nats\n")
+    assert output(monkeypatch, capsys, tmp_path, "training_curves.py", "as_written.npz", "faster.npz") == (
+        "wrote training_curves.png\nas_written, epoch 15: 115.0 nats, not averaged 70.0\nfaster, epoch 5: 105.0 nats\n")
 
 
 def test_training_curves_of_one_seed_and_one_name_are_named_by_their_paths(tmp_path, monkeypatch, capsys):
