@@ -354,7 +354,7 @@ def test_digits_are_found_where_npgan_is_installed_beside_another_setup_py(tmp_p
     (tmp_path / "setup.py").touch()
     code = "import npgan; from npgan.datasets import digits; print(npgan.__file__, len(digits.load('train')))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+                          env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
                                "NPGAN_DATA_PATH": ""})
     assert done.stdout.split() == [str(tmp_path / "npgan" / "__init__.py"), "1197"], done.stderr
 
