@@ -34,7 +34,7 @@ class Train:
     `main_loop` repeats that `on_monitor` of all extensions, for the same epoch.
 
     On a GPU a step, its rows and the schedules and averages after it move no data between host and device; an epoch
-    makes 1 transfer to the device, the order of the rows, and 1 to the host, whether all numbers are finite.
+    makes 1 transfer to the device and 1 to the host: the order of the rows, and whether all numbers are finite.
 
     Parameters
     ----------

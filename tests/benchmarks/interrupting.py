@@ -7,11 +7,13 @@ streams.  Otherwise `main_loop` must refuse to go on; a run that is built anew a
 has one, must then end bit-identical to the undisturbed one.  A run that does neither is lame.  After a single SIGINT,
 which is held until the update is done, a run may not refuse.
 """
+import random
 import signal
 import sys
 import tempfile
 import warnings
 from functools import partial
+from itertools import count, product
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +41,8 @@ FIRST, LAST = 2, 3                                              # epochs before 
 def build(steps, path=None, extensions=lambda train: [], **options):
     """Return a run of 3 updates an epoch with dropout, norm limits, schedules, average, monitor and log-likelihood."""
     weights, noise, masks, order = (RandomStream([2014, i]) for i in range(4))
-    G = Generator(MLP([RectifiedLinear(3, 5, 1., weights), Sigmoid(5, 4, 1., weights, max_col_norm=.9)]), "uniform", noise)
+    G = Generator(MLP([RectifiedLinear(3, 5, 1., weights), Sigmoid(5, 4, 1., weights, max_col_norm=.9)]), "uniform",
+                  noise)
     D = MLP([Dropout(.8, rng=masks), Maxout(4, 3, 2, 1., weights, max_col_norm=.9), Linear(3, 1, 1., weights)])
     rules, rows = [Momentum(.1, .5), Momentum(.1, .5)], Dataset(DATA)
     train = Train(steps(AdversaryPair(G, D), *rules, **options), rows, 3, order)
@@ -133,18 +136,18 @@ def differences(found, expected):
     return [name for name in expected if found.get(name) != expected[name]]
 
 
-def occurrences(lines, stride):
-    """Return the indices of the first, middle and last time of each line, every `stride`-th of them."""
+def executions(lines, stride, rng):
+    """Return the index of one execution, drawn by `rng`, of every `stride`-th of the different `lines`, in order."""
     where = {}
     for index, line in enumerate(lines):
         where.setdefault(line, []).append(index)
-    chosen = {index for indices in where.values() for index in (indices[0], indices[len(indices) // 2], indices[-1])}
-    return sorted(chosen)[::stride]
+    return sorted(rng.choice(where[line]) for line in sorted(where)[::stride])
 
 
 def interrupted(make, way, at, path, expected):
     """Interrupt a run at line number `at`, call `main_loop` again, and return its outcome and what was wrong."""
     train, stopped = make(path), False
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         Tracer(at, partial(interrupt, way)).run(train.main_loop, FIRST)
     except KeyboardInterrupt:
@@ -184,7 +187,7 @@ def interrupt_lines(names=RUNS, ways=WAYS, saving=(False, True), stride=1, repor
     saving : iterable of bool
         Whether the runs save their best and their latest checkpoint.
     stride : int
-        1 for all lines: each at its first, middle and last execution.
+        1 for all lines, each at one of its executions.
     report : function of str, optional
         Called with a line on each run.
 
@@ -194,32 +197,32 @@ def interrupt_lines(names=RUNS, ways=WAYS, saving=(False, True), stride=1, repor
         By way, how many runs were interrupted, went on, were restored, refused or are lame; and the faults.
     """
     found = {way: {"interrupted": 0, "equal": 0, "restored": 0, "refused": 0, "lame": 0} for way in ways}
-    faults, handler = [], signal.signal(signal.SIGINT, signal.default_int_handler)
+    faults, rng, handler = [], random.Random(2014), signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
-        for name in names:
-            for saves in saving:
-                def path(run):
-                    home = Path(folder) / f"{name} {saves} {run}"
-                    home.mkdir()
-                    return home / "run.npz" if saves else None
+        numbers = count()
 
-                whole, traced = RUNS[name](path("whole")), RUNS[name](path("traced"))
-                for epochs in FIRST, LAST:
-                    whole.main_loop(epochs)
-                expected, tracer = fingerprint(whole), Tracer()
-                tracer.run(traced.main_loop, FIRST)
-                chosen = occurrences(tracer.lines, stride)
-                for way in ways:
-                    for at in chosen:
-                        outcome, wrong = interrupted(RUNS[name], way, at, path(f"{way} {at}"), expected)
-                        found[way]["interrupted"] += 1
-                        found[way][outcome] += 1
-                        if wrong:
-                            file, line = tracer.lines[at]
-                            faults.append(f"{name}{', saving' * saves}, {way}, {file[len(PACKAGE) + 1:]}:{line}: {wrong}")
-                    if report:
-                        report(f"{name}{', saving' * saves}, {way}: {len(chosen)} lines of {len(tracer.lines)} executed, "
-                               f"{found[way]} so far")
+        def new_path(saves):
+            home = Path(folder) / str(next(numbers))
+            home.mkdir()
+            return home / "run.npz" if saves else None
+
+        for name, saves in product(names, saving):
+            whole, traced, tracer = RUNS[name](new_path(saves)), RUNS[name](new_path(saves)), Tracer()
+            for epochs in FIRST, LAST:
+                whole.main_loop(epochs)
+            tracer.run(traced.main_loop, FIRST)
+            title = f"{name}, saving" if saves else name
+            for way in ways:
+                chosen = executions(tracer.lines, stride, rng)
+                for at in chosen:
+                    outcome, wrong = interrupted(RUNS[name], way, at, new_path(saves), fingerprint(whole))
+                    found[way]["interrupted"] += 1
+                    found[way][outcome] += 1
+                    if wrong:
+                        file, line = tracer.lines[at]
+                        faults.append(f"{title}, {way}, {file[len(PACKAGE) + 1:]}:{line}: {wrong}")
+                if report:
+                    report(f"{title}, {way}: {len(chosen)} lines; so far {found[way]}")
     signal.signal(signal.SIGINT, handler)
     return {**found, "faults": faults}
