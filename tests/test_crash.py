@@ -31,6 +31,14 @@ def test_killed_and_stopped_trainings_go_on_bit_for_bit():
     assert random["kills"] == random["equal"] == 2 and random["most epochs lost"] <= 1
 
 
+def test_a_run_interrupted_at_any_line_goes_on_or_says_why_not():
+    found = run("crash.py", "--short", "--only", "lines")["interrupted at each line"]
+    assert not found.pop("faults")
+    assert all(row["interrupted"] > 15 and row["lame"] == 0 for row in found.values())
+    assert found["SIGINT"]["equal"] == found["SIGINT"]["interrupted"]
+    assert found["raised"]["restored"] > 0
+
+
 def test_damaged_files_are_refused_or_read():
     found = run("damage.py", "--files=300", "--truncate=20", "--bomb=20")
     assert not found["wrong"]

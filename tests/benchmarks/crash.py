@@ -9,12 +9,14 @@ samples and the log-likelihoods that the script prints.  What is done to a run:
   files, each time with everything lost that was not on the disk by then, as if the power had been cut;
 - SIGINT and SIGTERM at random moments, then the very command that the run says to go on with;
 - a disk that is full, a limit of the size of files, a folder that went away, and ones that cannot be written;
-- another number of threads after it goes on, which is not bit for bit.
+- another number of threads after it goes on, which is not bit for bit;
+- KeyboardInterrupt and SIGINT at each line of small runs, which then have to go on or to say why not (interrupting.py).
 
 Linux only, as ptrace is.
 """
 import argparse
 import ctypes
+import functools
 import io
 import json
 import os
@@ -38,12 +40,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "examples")]
 DIGITS = str(ROOT / "examples" / "digits.py")
 
 import numpy as np  # noqa: E402
+from interrupting import interrupt_lines  # noqa: E402
 
 from npgan import files  # noqa: E402
 from npgan.checkpoint import archive  # noqa: E402
 
+BRIEF = {"saving": [True], "stride": 240}                         # of the lines
 OLD, NEW = "the older checkpoint", "the newer one"
-PARTS = "saves", "disks", "threads", "signals", "kills"
+PARTS = "saves", "disks", "threads", "signals", "kills", "lines"
 
 
 # What a run leaves
@@ -394,7 +398,23 @@ def main():
     parser.add_argument("--seed", type=int, default=2014, help="of the moments")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     chosen = parser.parse_args()
-    rng, start = random.Random(chosen.seed), time.monotonic()
+    rng, start, found = random.Random(chosen.seed), time.monotonic(), {}
+    if "lines" in chosen.only:
+        report = None if chosen.json else functools.partial(print, file=sys.stderr, flush=True)
+        found["interrupted at each line"] = interrupt_lines(report=report, **(BRIEF if chosen.short else {}))
+    if set(chosen.only) > {"lines"} or "lines" not in chosen.only:
+        found.update(disturb(chosen, rng))
+    found["minutes"] = round((time.monotonic() - start) / 60, 1)
+    if chosen.json:
+        print(json.dumps(found))
+    else:
+        for name, rows in found.items():
+            print(f"{name}: {rows}" if not isinstance(rows, dict) else
+                  "\n  ".join([name, *(f"{what}: {number}" for what, number in rows.items())]))
+
+
+def disturb(chosen, rng):
+    """Disturb trainings of ``digits.py`` as the options `chosen` say, at moments drawn by `rng`; what was found."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)                    # the shell has it ignored by what it puts behind
 
     import common  # noqa: F401  its hook, and what the script needs, are loaded once for all forks
@@ -430,13 +450,7 @@ def main():
         found["signals"] = stopped(chosen.signals, chosen.epochs, undisturbed, rng)
     if "kills" in chosen.only:
         found["at random moments"] = killed_at_random(chosen.kills, chosen.epochs, undisturbed, length, rng)
-    found["minutes"] = round((time.monotonic() - start) / 60, 1)
-    if chosen.json:
-        print(json.dumps(found))
-    else:
-        for name, rows in found.items():
-            print(f"{name}: {rows}" if not isinstance(rows, dict) else
-                  "\n  ".join([name, *(f"{what}: {number}" for what, number in rows.items())]))
+    return found
 
 
 if __name__ == "__main__":
