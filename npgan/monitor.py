@@ -112,11 +112,11 @@ class Monitor:
 
         Return the entry of the data set `name` in `saturation`.
         """
-        epoch, *before, warned = self.saturation.get(name, [-1, .5, .5, 0])
-        if epoch == train.epoch:                        # its monitoring is repeated after an error
-            return self.saturation[name]
-        lasts = are_saturated(real, fake) and are_saturated(*before)
-        if lasts and not warned:
+        before = self.saturation.get(name, [])
+        if before[:1] == [train.epoch]:                 # the monitoring of this epoch is repeated after an error
+            return before
+        lasts = are_saturated(real, fake) and len(before) == 4 and are_saturated(*before[1:3])
+        if lasts and not before[3]:
             if (real > .5) == (fake > .5):
                 advice = "D gives one answer to all rows: give it a smaller learning rate"
             elif fake > .5:
