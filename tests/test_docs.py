@@ -13,6 +13,7 @@ import pytest
 from numpydoc.validate import validate
 
 import npgan
+from npgan.adversarial import algorithm_1
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONPATH = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
@@ -78,7 +79,7 @@ def test_code_in_the_readme_runs_as_pasted(block, tmp_path):
 
 
 def test_own_data_take_ten_statements_and_an_own_layer_twenty_lines():
-    own_data, own_layer, own_parameters = map(inspect.cleandoc, CODE)
+    own_layer, own_parameters, own_data = map(inspect.cleandoc, CODE)
     assert len(ast.parse(own_data).body) <= 11                          # two of them import npgan
     assert len([line for line in own_layer.splitlines() if line.strip()]) <= 20
     assert len([line for line in own_parameters.splitlines() if line.strip()]) <= 20
@@ -99,12 +100,39 @@ net.fprop(X)
 net.bprop(rng.normal((5, 3)))
 assert (net.grad[-3:] != 0).all()
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", inspect.cleandoc(CODE[2]) + use], cwd=tmp_path,
+    done = subprocess.run([sys.executable, "-W", "error", "-c", inspect.cleandoc(CODE[1]) + use], cwd=tmp_path,
                           env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
-def test_what_the_readme_names_is_there():
-    text = (ROOT / "README.rst").read_text()
-    for path in re.findall(r"``((?:npgan|examples|tests|data)/[\w/.]*)``|image:: (\S+)", text):
-        assert (ROOT / "".join(path)).exists(), path
+def test_algorithm_1_in_the_readme_is_the_code():
+    block = re.search(r"parameters::\n\n((?:    .*\n|\n)+)", (ROOT / "README.rst").read_text())[1]
+    source = [line.strip() for line in inspect.getsource(algorithm_1).splitlines()]
+    lines = [line.strip() for line in block.splitlines() if line.strip()]
+    assert len(lines) == 9 and [line for line in source if line in lines] == lines
+
+
+def test_the_readme_is_short():
+    """At most 1,500 words of prose; code, tables and directives do not count."""
+    prose = [line for line in (ROOT / "README.rst").read_text().splitlines()
+             if not re.match(r" {3}|\.\. |=+|\S.*  +\S", line) or line.startswith("- ")]
+    assert 500 < len(" ".join(prose).split()) <= 1500
+
+
+PAGES = [path for path in ROOT.rglob("*.rst") if not path.is_relative_to(ROOT / "build")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"``((?:npgan|examples|tests|data)/[\w/.]*)``", text):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"image:: (\S+)", text):
+        assert (page.parent / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_no_errors_of_markup(page):
+    docutils = pytest.importorskip("docutils.core")
+    docutils.publish_doctree(page.read_text(encoding="utf-8"), source_path=str(page),
+                             settings_overrides={"report_level": 2, "halt_level": 2})

@@ -21,7 +21,7 @@ from npgan.mlp import MLP
 from npgan.schedules import PolyakAverage
 from npgan.train import Train
 
-README = (ROOT / "README.rst").read_text(encoding="utf-8")
+PAGE = (ROOT / "examples" / "mnist.rst").read_text(encoding="utf-8")
 HAS_MNIST = bool(finding.find("mnist/train-images-idx3-ubyte"))
 
 
@@ -148,21 +148,21 @@ def test_figure_2_is_a_sheet_of_samples_and_training_digits(tmp_path, monkeypatc
     assert (picture == (1, 1, 0)).all(axis=-1).any() and picture.shape[1] > picture.shape[0]
 
 
-def test_the_readme_has_the_log_likelihoods_that_were_measured():
+def test_the_page_has_the_log_likelihoods_that_were_measured():
     paths = sorted((ROOT / "examples" / "figures").glob("mnist_seed?*.json"))
     assert len(paths) == 6                                      # three seeds, averaged and raw
     for path in paths:
         found = json.loads(path.read_text())
-        assert f"{found['mean']:.1f} ± {found['standard_error']:.1f}" in README, path.name
+        assert f"{found['mean']:.1f} ± {found['standard_error']:.1f}" in PAGE, path.name
 
 
 @pytest.mark.skipif(not HAS_MNIST, reason="MNIST is not in NPGAN_DATA_PATH, data or the cache")
 @pytest.mark.numpy_only
-def test_the_generator_that_comes_with_npgan_is_as_likely_as_the_readme_says(tmp_path, monkeypatch, capsys):
+def test_the_generator_that_comes_with_npgan_has_the_log_likelihood_on_the_page(tmp_path, monkeypatch, capsys):
     """With the script's seed; other samples may differ by a nat or two, and no false-alarm bound is claimed."""
     stdout = output(monkeypatch, capsys, tmp_path, "parzen_ll.py")
     line = r"^ *test log-likelihood: (\S+) \+- \S+ nats \(sigma (\S+), 10000 samples\)$"
-    found, stated = (re.search(line, text, re.MULTILINE) for text in (stdout, README))
+    found, stated = (re.search(line, text, re.MULTILINE) for text in (stdout, PAGE))
     assert float(found[1]) == pytest.approx(float(stated[1]), abs=1) and found[2] == stated[2]
 
 
