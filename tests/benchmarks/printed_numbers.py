@@ -55,8 +55,10 @@ NUMBERS = [
           rf" \d+\.\d {N} ± {N} {N}", rf" {N} \+- {N} - sigma {N}", 0),
     *rows("table1.py", {f" {seed}": f"seed {seed}, epoch 60, raw" for seed in (1, 2, 3)},
           rf" \S+ \S+ ± \S+ \S+ \S+ ± \S+ \(sigma \S+\) {N} ± {N} \(sigma {N}\)", rf" {N} \+- {N} - sigma {N}", 0),
-    Number("table1.py", rf"On the test rows, the authors' configuration has {N} ± {N} nats", rf"seed 0, epoch 60 {N} \+- {N}", 0),
-    Number("table1.py", rf"on the finer grid\), and {N} ± {N} without averaging", rf"seed 0, epoch 60, raw {N} \+- {N}", 0),
+    Number("table1.py", rf"On the test rows, the authors' configuration has {N} ± {N} nats",
+           rf"seed 0, epoch 60 {N} \+- {N}", 0),
+    Number("table1.py", rf"on the finer grid\), and {N} ± {N} without averaging",
+           rf"seed 0, epoch 60, raw {N} \+- {N}", 0),
     Number("table1.py", rf"paper's Table 1 has {N} ± {N} for these nets, {N} ± {N} for deep GSN, {N} ± {N} for "
            rf"DBN and {N} ± {N} for stacked CAE",
            rf"(?s)(?=.*Adversarial nets {N} \+- {N})(?=.*Deep GSN {N} \+- {N})(?=.*DBN {N} \+- {N})"
@@ -65,12 +67,14 @@ NUMBERS = [
            rf"test log-likelihood: {N} \+- {N} nats \(sigma {N}.*claim: {N} \+- {N} nats \(sigma {N}",
            (10, .5, .03, 10, .5, .03)),
     Number("mnist.py --diagnose seed1.npz", rf"seed 1's average, {N} are nearest to a 1 and {N} to an 8 .*?where "
-           rf"1,000 digits have {N} and {N}", rf"the average of G.*?labels \d+ {N} (?:\d+ ){{6}}{N} \d+ of samples \d+ {N} "
+           rf"1,000 digits have {N} and {N}",
+           rf"the average of G.*?labels \d+ {N} (?:\d+ ){{6}}{N} \d+ of samples \d+ {N} "
            rf"(?:\d+ ){{6}}{N} \d+ of data", (50, 30, 0, 0)),
     Number("figure1.py", rf"differ by {N} nats of Jensen-Shannon divergence \(total variation {N}\)",
            rf"\(d\){JSD}, total variation {N}", (.02, .08)),
     Number(HASWELL + "figure1.py", rf"differ by {N} nats of Jensen-Shannon divergence \(total variation {N}\), and D "
-           rf"differs from 1/2 by at most {N} where", rf"\(d\){JSD}, total variation {N}, .*? \|D - 1/2\| at most {N}", (.001, .01, .01)),
+           rf"differs from 1/2 by at most {N} where",
+           rf"\(d\){JSD}, total variation {N}, .*? \|D - 1/2\| at most {N}", (.001, .01, .01)),
     Number(HASWELL + "figure1.py", rf"In \(b\) D is within {N} of D\*, in \(a\) only within {N}\.",
            rf"(?=.*\(b\).*?D\*\| at most {N})(?=.*\(a\).*?D\*\| at most {N})^", .01),
     Number(SKYLAKE + "figure1.py", rf"\(d\) ends at {N} nats \(total variation {N}\), D is within {N} of D\* in \(b\) "
@@ -95,7 +99,8 @@ NUMBERS = [
     Number("check.py gan --solutions", YOURS, YOURS, (2, .2, .03, 0)),
     Number("check.py gan --solutions", rf"{N} ± {N} nats with the solutions", rf"{N} \+- {N} on 1,000", (2, .2)),
     Number("conditional.py", rf"which classifies {N} % of the test digits correctly", rf"judges gets {N}% of", .3),
-    Number("conditional.py", rf"assigns the given class to {N} % of {N} samples", rf"(?=.*samples {N}% are of the class)of {N} samples",
+    Number("conditional.py", rf"assigns the given class to {N} % of {N} samples",
+           rf"(?=.*samples {N}% are of the class)of {N} samples",
            (2, 0)),
     *rows("inference.py", {"===== z": "to x z", "the output of G's first layer, as by the authors' ``infer_layer``":
           "h0 (output of G's first layer)", "to make G(E(x)) look like x": "what remakes samples"},
