@@ -1,4 +1,4 @@
-"""Checks of arguments, with their messages."""
+"""Checks of arguments: each raises ValueError with a message that names the argument."""
 import math
 from numbers import Integral, Real
 
@@ -8,36 +8,36 @@ from npgan import backend
 
 
 def check_positive_ints(**sizes):
-    """Refuse sizes that are not whole numbers >= 1, by name."""
+    """Raise ValueError unless each of the `sizes` is a whole number >= 1."""
     for name, size in sizes.items():
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(f"{name} must be a whole number >= 1, got {size!r}")
 
 
-def check_shape(name, value, *parts):
-    """The `value` of the argument `name`, a whole number >= 1 for each of its `parts`, as a tuple."""
-    numbers = tuple(value) if isinstance(value, (tuple, list)) else ()
-    if len(numbers) != len(parts) or not all(isinstance(number, Integral) and number >= 1 for number in numbers):
-        raise ValueError(f"{name} must be whole numbers >= 1, ({', '.join(parts)}), got {value!r}")
-    return numbers
+def check_shape(name, value, *axes):
+    """Return `value`, the argument `name`, as a tuple with a whole number >= 1 for each of the `axes`."""
+    shape = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(shape) != len(axes) or not all(isinstance(size, Integral) and size >= 1 for size in shape):
+        raise ValueError(f"{name} must be ({', '.join(axes)}), each a whole number >= 1, got {value!r}")
+    return shape
 
 
 def check_finite_number(name, value):
-    """The `value` of the argument `name`, a number that is finite in floatX too."""
+    """Return `value`, the argument `name`, if it is a number that is finite in floatX."""
     if not isinstance(value, Real) or not abs(value) <= float(np.finfo(backend.floatX).max):
         raise ValueError(f"{name} must be a finite number of {backend.floatX}, got {value!r}")
     return value
 
 
 def check_positive_number(name, value):
-    """The `value` of the argument `name`, a finite number > 0, as a float."""
+    """Return `value`, the argument `name`, as a float if it is a finite number > 0."""
     if not check_finite_number(name, value) > 0:
         raise ValueError(f"{name} must be a number > 0, got {value!r}")
     return float(value)
 
 
 def check_nonnegative_int(name, value):
-    """The `value` of the argument `name`, a whole number >= 0."""
+    """Return `value`, the argument `name`, if it is a whole number >= 0."""
     if not isinstance(value, Integral) or value < 0:
         raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
     return value

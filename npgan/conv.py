@@ -271,7 +271,7 @@ class Transpose(Layer):
     argument_names = ("shape", "axes")
 
     def __init__(self, shape, axes):
-        self.shape = check_shape("shape", shape, "first axis", "second", "third")
+        self.shape = check_shape("shape", shape, "first axis", "second axis", "third axis")
         if tuple(axes) not in permutations(range(3)):
             raise ValueError(f"axes must be 0, 1 and 2 in some order, got {axes}")
         self.axes = tuple(axes)

@@ -1,4 +1,4 @@
-"""Where weights and biases start."""
+"""Initial weights and biases."""
 from npgan import backend
 from npgan.backend import check_stream, xp
 from npgan.checks import check_finite_number, check_positive_ints, count_numbers
@@ -6,25 +6,26 @@ from npgan.checks import check_finite_number, check_positive_ints, count_numbers
 
 def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, sparse_stdev=1.):
     """
-    W (nvis, dim), drawn from `rng` by exactly one of three ways.
+    Draw W (nvis, dim) in one of three ways: give exactly one of irange, istdev and sparse_init.
 
     Parameters
     ----------
     nvis, dim : int
     rng : RandomStream
     irange : float
-        Uniform on [-irange, irange).
+        The weights are uniform on [-irange, irange).
     istdev : float
-        Normal with this standard deviation.
+        The weights are normal with this standard deviation.
     sparse_init, sparse_stdev : int and float
-        Zero but for `sparse_init` weights into each unit, at random, normal with standard deviation `sparse_stdev`.
+        Each unit has `sparse_init` weights at random places, normal with standard deviation `sparse_stdev`; its other
+        weights are 0.
 
     Returns
     -------
     array (nvis, dim) of floatX
     """
     if sum(way is not None for way in (irange, istdev, sparse_init)) != 1:
-        raise ValueError("give exactly one of irange, istdev and sparse_init, "
+        raise ValueError("exactly one of irange, istdev and sparse_init must be given, "
                          f"got irange={irange}, istdev={istdev}, sparse_init={sparse_init}")
     check_stream(rng)
     if irange is not None:
@@ -42,22 +43,24 @@ def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, 
 
 
 def initial_bias(init_bias, shape):
-    """b of a `shape`, a new array of floatX: `init_bias`, a number or an array of that shape, all finite."""
+    """Return b, a new array of a `shape`, filled with `init_bias`: a finite number or an array of that shape."""
     bias = backend.asarray(init_bias)
-    if bias.shape not in ((), shape) or not xp.isfinite(bias).all():
-        wrong = "NaN or infinity" if bias.shape in ((), shape) else f"shape {bias.shape}"
-        raise ValueError(f"init_bias must be a finite number or finite numbers of shape {shape}, got {wrong}")
+    must = f"init_bias must be a finite number or finite numbers of shape {shape}"
+    if bias.shape not in ((), shape):
+        raise ValueError(f"{must}, got shape {bias.shape}")
+    if not xp.isfinite(bias).all():
+        raise ValueError(f"{must}, got NaN or infinity")
     return xp.zeros(count_numbers(shape), backend.floatX).reshape(shape) + bias
 
 
 def marginal_bias(X):
     """
-    The biases with which a sigmoid output starts at the mean of the data, b = log(mu / (1 - mu)) (Pylearn2's).
+    Return the biases b = log(mu / (1 - mu)) with which sigmoid outputs start at the data's mean mu (as in Pylearn2).
 
     Parameters
     ----------
-    X : array (n, d), with least value 0 and greatest 1
-        Training rows; the column means mu are clipped to [1e-7, 1 - 1e-7].
+    X : array (n, d), with smallest value 0 and largest 1
+        Training rows.  Their column means mu are clipped to [1e-7, 1 - 1e-7].
 
     Returns
     -------
@@ -65,7 +68,6 @@ def marginal_bias(X):
     """
     low, high = float(X.min()), float(X.max())
     if (low, high) != (0, 1):
-        raise ValueError("marginal_bias wants data whose least value is 0 and whose greatest is 1, "
-                         f"got {low:g} to {high:g}; rescale them")
+        raise ValueError(f"the smallest value of X must be 0 and the largest 1, got {low:g} and {high:g}; rescale X")
     mu = xp.clip(X.mean(axis=0, dtype="float64"), 1e-7, 1 - 1e-7)
     return backend.asarray(xp.log(mu / (1 - mu)))

@@ -377,9 +377,9 @@ def deconv(input_shape=(2, 2, 3), num_channels=2, kernel_shape=(2, 2), **more):
 
 @pytest.mark.numpy_only
 @pytest.mark.parametrize("wrong, message", [
-    (lambda: maxout_conv(input_shape=(5, 5)), r"must be whole numbers >= 1, \(rows, columns, channels\), got \(5, 5\)"),
-    (lambda: maxout_conv(input_shape=25), r"input_shape must be whole numbers >= 1, .*, got 25"),
-    (lambda: maxout_conv(kernel_shape=2), r"kernel_shape must be whole numbers >= 1, \(rows, columns\), got 2"),
+    (lambda: maxout_conv(input_shape=(5, 5)), r"\(rows, columns, channels\), each a whole number >= 1, got \(5, 5\)"),
+    (lambda: maxout_conv(input_shape=25), r"input_shape must be .*, each a whole number >= 1, got 25"),
+    (lambda: maxout_conv(kernel_shape=2), r"kernel_shape must be \(rows, columns\), each a whole number >= 1, got 2"),
     (lambda: maxout_conv(kernel_shape=(2, 0)), r"kernel_shape must be .* got \(2, 0\)"),
     (lambda: maxout_conv(pool_shape=(2., 2)), r"pool_shape must be .* got \(2.0, 2\)"),
     (lambda: maxout_conv(pool_stride="11"), r"pool_stride must be .* got '11'"),
@@ -397,7 +397,7 @@ def deconv(input_shape=(2, 2, 3), num_channels=2, kernel_shape=(2, 2), **more):
     (lambda: deconv(pad_out=.5), "pad_out must be a whole number >= 0, got 0.5"),
     (lambda: deconv(output_stride=(0, 1)), r"output_stride must be .* got \(0, 1\)"),
     (lambda: deconv(input_shape=(2, 2, 3, 1)), "input_shape must be"),
-    (lambda: Transpose((3, 4), (0, 1)), "shape must be whole numbers >= 1"),
+    (lambda: Transpose((3, 4), (0, 1)), r"shape must be \(first axis, second axis, third axis\)"),
     (lambda: Transpose((3, 4, 5), (0, 1, 1)), r"axes must be 0, 1 and 2 in some order, got \(0, 1, 1\)"),
     (lambda: Transpose((3, 4, 5), (1, 2, 3)), r"axes must be 0, 1 and 2 in some order, got \(1, 2, 3\)"),
 ])

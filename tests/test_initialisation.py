@@ -70,8 +70,8 @@ def test_sigmoids_start_at_the_mean_of_the_data():
 
 
 @pytest.mark.parametrize("low, high", [(0, 255), (0, .9), (.1, 1), (-1, 1), (0, np.nan)])
-def test_marginal_bias_wants_data_in_the_unit_interval(low, high):
-    with pytest.raises(ValueError, match="least value is 0"):
+def test_marginal_bias_needs_data_from_0_to_1(low, high):
+    with pytest.raises(ValueError, match="smallest value of X must be 0"):
         marginal_bias(asarray([[low, high]]))
 
 
