@@ -217,9 +217,9 @@ BAD = {
 @pytest.mark.parametrize("way", BAD)
 def test_what_a_mirror_does_wrong_is_told_and_the_next_one_asked(way, server, monkeypatch):
     if "stalls" in way:
-        monkeypatch.setattr(fetching, "TIMEOUT", .7)
+        monkeypatch.setattr(fetching, "TIMEOUT", .4)
     if "drips" in way:
-        monkeypatch.setattr(fetching, "DEADLINE", .5)
+        monkeypatch.setattr(fetching, "DEADLINE", .3)
         monkeypatch.setattr(fetching, "SLOWEST", 10**9)
     start = time.monotonic()
     with pytest.raises(DataError, match=f"{server.url}{way}/.*({BAD[way]})") as told:
