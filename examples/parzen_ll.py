@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter
 
 from npgan import backend, parzen
 from npgan.backend import RandomStream, to_numpy
-from npgan.checkpoint.archive import blaming
+from npgan.checkpoint.archive import errors_naming
 from npgan.datasets import digits, mnist
 from npgan.files import replacing
 from npgan.sanity import sanity_samples
@@ -108,7 +108,7 @@ if chosen.samples_out:
     with replacing(chosen.samples_out) as stream:
         stream.write(kept.getbuffer())
 if chosen.json:
-    with blaming(saved.path):
+    with errors_naming(saved.path):
         run, state, note = saved.header["run"], saved.header.get("state", {}), saved.header.get("note") or {}
         origin = {"checkpoint": os.path.basename(saved.path), "average": not chosen.raw, "note": note,
                   "seed": run["seeds"][0][0] if "seeds" in run else note.get("seed"),

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from npgan import checkpoint, viewer
-from npgan.checkpoint.archive import blaming
+from npgan.checkpoint.archive import errors_naming
 from npgan.files import printable
 
 LAST_UPDATE = "valid_log_likelihood_last_update"                # which older checkpoints do not have
@@ -34,7 +34,7 @@ def recorded(path):
     if len(run.history.get("valid_log_likelihood", ())) < 2:
         raise ValueError(f"{path}: expected a checkpoint that mnist.py wrote after five epochs or more, found one "
                          "without the log-likelihood of validation rows")
-    with blaming(path):
+    with errors_naming(path):
         seed, channels = run.header["run"]["seeds"][0][0], {}
         if type(seed) is not int:
             raise TypeError(f"a seed of {str(seed)[:40]!r}")

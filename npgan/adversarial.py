@@ -15,6 +15,7 @@ from npgan.checks import check_positive_ints
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
 from npgan.layers import Linear, sigmoid
 from npgan.mlp import MLP
+from npgan.registry import register
 
 SQRT3 = 3 ** .5
 
@@ -53,6 +54,9 @@ class Generator:
     """
 
     argument_names = ()                                     # further ones of a subclass, as in `Layer`
+
+    def __init_subclass__(cls):
+        register(cls)
 
     def __init__(self, mlp, noise="uniform", rng=None):
         if noise not in PRIORS:
@@ -301,6 +305,8 @@ class SimultaneousSteps:
         As in `algorithm_1`.
     """
 
+    argument_names = "generator_loss",
+
     def __init__(self, pair, rule_G, rule_D, *, generator_loss=NonSaturating()):
         self.pair, self.rule_G, self.rule_D, self.generator_loss = pair, rule_G, rule_D, generator_loss
 
@@ -324,6 +330,8 @@ class SeparateSteps:
     generator_steps : int
         Steps of G after each k of D, each from fresh noise; more than 1 help where D is far ahead, too many collapse G.
     """
+
+    argument_names = "discriminator_steps", "generator_steps", "generator_loss"
 
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_steps=1,
                  generator_loss=NonSaturating()):

@@ -237,6 +237,8 @@ class RandomStream:
     seed : list of int
     """
 
+    argument_names = "seed",
+
     def __init__(self, seed):
         given = np.atleast_1d(np.asarray(seed, dtype=object)).tolist()     # exact: NumPy's own types have 64 bits
         try:
@@ -312,14 +314,6 @@ class RandomStream:
     def state(self, state):
         self._host.bit_generator.state = state
         self._start_device()
-
-    @staticmethod
-    def possible(state):
-        """Whether a `state` can be that of a PCG64, whose increment is odd: with others it may stand still for ever."""
-        limits = {"state": 2**128, "inc": 2**128, "has_uint32": 2, "uinteger": 2**32}
-        numbers = {**state["state"], **{name: state[name] for name in ("has_uint32", "uinteger")}}
-        return (state["bit_generator"] == "PCG64" and numbers.keys() == limits.keys() and numbers["inc"] % 2 == 1
-                and all(type(numbers[name]) is int and 0 <= numbers[name] < limits[name] for name in limits))
 
     def __repr__(self):
         return f"RandomStream({self.seed})"

@@ -1,5 +1,4 @@
 """Checks of arguments: each raises ValueError with a message that names the argument."""
-import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -41,10 +40,3 @@ def check_nonnegative_int(name, value):
     if not isinstance(value, Integral) or value < 0:
         raise ValueError(f"{name} must be a whole number >= 0, got {value!r}")
     return value
-
-
-def count_numbers(shape):
-    """How many numbers an array of a `shape` has; refuses more than 2^25, as a forged file may ask for any."""
-    if math.prod(shape) > 2 ** 25:
-        raise ValueError(f"{' x '.join(map(str, shape))} are more than 2^25 numbers, too many for one example")
-    return math.prod(shape)

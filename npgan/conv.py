@@ -8,12 +8,13 @@ dense ones as they are.  `Transpose` changes the order where data have another o
     h1 = MaxoutConv(h0.output_shape, 32, 2, (8, 8), (4, 4), (2, 2), .005, rng, pad=3)   # gives 7 x 7 x 32
     D = MLP([Transpose((3, 32, 32), (1, 2, 0)), h0, h1, Linear(h1.dim, 1, .005, rng)])
 """
+import math
 from itertools import permutations
 
 import numpy as np
 
 from npgan.backend import blocks, xp
-from npgan.checks import check_nonnegative_int, check_positive_ints, check_shape, count_numbers
+from npgan.checks import check_nonnegative_int, check_positive_ints, check_shape
 from npgan.initialisation import initial_bias, initial_weights
 from npgan.kernels.patches import MaxoutPooling
 from npgan.kernels.spectra import choose_correlation
@@ -87,6 +88,8 @@ class MaxoutConv(_Kernels):
     ----------
     output_shape : (int, int, int)
         Rows, columns and channels of the output, the next layer's `input_shape`.
+    largest : int
+        The numbers in the largest array that the layer makes for one picture.
     """
 
     argument_names = ("input_shape", "num_channels", "num_pieces", "kernel_shape", "pool_shape", "pool_stride", "pad",
@@ -103,13 +106,13 @@ class MaxoutConv(_Kernels):
         self.pool_stride = check_shape("pool_stride", pool_stride, "rows", "columns")
         self.num_channels, self.num_pieces, self.tied_b = num_channels, num_pieces, bool(tied_b)
         self.pad = check_nonnegative_int("pad", pad)
-        self.nvis, n = count_numbers(self.input_shape), num_channels * num_pieces
+        self.nvis, n = math.prod(self.input_shape), num_channels * num_pieces
         correlation = choose_correlation(self.input_shape, self.kernel_shape, self.kernel_stride, pad, n)
         z_shape = (*correlation.out_shape, n)
         self.pooling = MaxoutPooling(z_shape, correlation.order, num_pieces, self.pool_shape, self.pool_stride)
         self.output_shape = self.pooling.output_shape
-        self.dim = count_numbers(self.output_shape)
-        self.largest = max(correlation.largest, count_numbers(z_shape))
+        self.dim = math.prod(self.output_shape)
+        self.largest = max(correlation.largest, math.prod(z_shape))
         super().__init__(correlation, n, (n,) if tied_b else z_shape, init_bias, max_kernel_norm, irange, rng,
                          initialisation)
 
@@ -186,6 +189,8 @@ class Deconv(_Kernels):
     ----------
     output_shape : (int, int, int)
         Rows, columns and channels of the output.
+    largest : int
+        The numbers in the largest array that the layer makes for one picture.
     """
 
     argument_names = ("input_shape", "num_channels", "kernel_shape", "output_stride", "pad_out", "tied_b",
@@ -205,7 +210,7 @@ class Deconv(_Kernels):
             raise ValueError(f"pad_out must leave some of the output, got {pad_out}, which leaves "
                              f"{sides[0]} x {sides[1]}; choose a smaller one")
         self.output_shape = (*sides, num_channels)
-        self.nvis, self.dim, n = count_numbers(self.input_shape), count_numbers(self.output_shape), self.input_shape[2]
+        self.nvis, self.dim, n = math.prod(self.input_shape), math.prod(self.output_shape), self.input_shape[2]
         correlation = choose_correlation(self.output_shape, self.kernel_shape, self.output_stride, pad_out, n)
         self.largest = correlation.largest
         super().__init__(correlation, n, (num_channels,) if tied_b else self.output_shape, init_bias, max_kernel_norm,
@@ -276,7 +281,7 @@ class Transpose(Layer):
             raise ValueError(f"axes must be 0, 1 and 2 in some order, got {axes}")
         self.axes = tuple(axes)
         self.output_shape = tuple(self.shape[axis] for axis in axes)
-        self.nvis = self.dim = count_numbers(self.shape)
+        self.nvis = self.dim = math.prod(self.shape)
 
     def fprop(self, state_below):
         self.check_input(state_below)

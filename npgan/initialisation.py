@@ -1,7 +1,7 @@
 """Initial weights and biases."""
 from npgan import backend
 from npgan.backend import check_stream, xp
-from npgan.checks import check_finite_number, check_positive_ints, count_numbers
+from npgan.checks import check_finite_number, check_positive_ints
 
 
 def initial_weights(nvis, dim, rng, irange=None, istdev=None, sparse_init=None, sparse_stdev=1.):
@@ -50,7 +50,10 @@ def initial_bias(init_bias, shape):
         raise ValueError(f"{must}, got shape {bias.shape}")
     if not xp.isfinite(bias).all():
         raise ValueError(f"{must}, got NaN or infinity")
-    return xp.zeros(count_numbers(shape), backend.floatX).reshape(shape) + bias
+    b = xp.zeros(shape, backend.floatX)
+    if bias.any():                                      # zeros take no memory until they are changed
+        b += bias
+    return b
 
 
 def marginal_bias(X):

@@ -1,5 +1,6 @@
 """What a layer is: the contract between the forward pass, the backward pass and the parameters."""
 from npgan import backend
+from npgan.registry import register
 
 
 class Layer:
@@ -23,6 +24,9 @@ class Layer:
     nvis = dim = None
     param_names = argument_names = ()
     _answered, _kept = (0,), None
+
+    def __init_subclass__(cls):
+        register(cls)
 
     @property
     def params(self):

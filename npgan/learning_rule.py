@@ -56,6 +56,7 @@ class Momentum(LearningRule):
         What it began with, by which a checkpoint knows it.
     """
 
+    argument_names = "init_learning_rate", "init_momentum", "fused"
     state_names = "learning_rate", "momentum", "velocity"
 
     def __init__(self, learning_rate, init_momentum=0., fused=False):

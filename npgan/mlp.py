@@ -25,6 +25,8 @@ class MLP(Layer):
         Which layers have parameters, and their names: "h0", "h1", ... and "y" for the last.
     """
 
+    argument_names = "layers",
+
     def __init__(self, layers):
         self.layers = list(layers)
         if not self.layers:

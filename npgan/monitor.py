@@ -46,9 +46,8 @@ class Monitor:
         For each data set the latest epoch, the means of D on data and on samples then, and whether D is saturated.
     """
 
+    argument_names = "datasets", "seed", "batch_size"       # not `every`, which a resumed run may change
     state_names = "history", "saturation"
-    argument_names = "datasets",
-    free_names = "every",
 
     def __init__(self, datasets, seed=2014, batch_size=100, every=1):
         check_positive_ints(batch_size=batch_size, every=every)
@@ -185,7 +184,7 @@ class LogLikelihood:
         The widths to choose from, by default the authors' ten.
     """
 
-    argument_names = "channel", "dataset", "num_samples", "every", "sigmas"
+    argument_names = "monitor", "channel", "dataset", "average", "num_samples", "every", "sigmas"
 
     def __init__(self, monitor, channel, dataset, average=None, num_samples=10000, every=1, sigmas=parzen.SIGMAS):
         check_positive_ints(num_samples=num_samples, every=every)

@@ -31,6 +31,7 @@ class ExponentialDecay:
     min_lr : float, >= 0
     """
 
+    argument_names = "rules", "decay_factor", "min_lr"
     state_names = "init_lr",
 
     def __init__(self, rules, decay_factor, min_lr=0.):
@@ -71,6 +72,7 @@ class MomentumAdjustor:
         The epochs between which the momentum grows; start = saturate is a jump.
     """
 
+    argument_names = "rules", "final_momentum", "start", "saturate"
     state_names = "init_momentum",
 
     def __init__(self, rules, final_momentum, start, saturate):
@@ -120,6 +122,7 @@ class PolyakAverage:
         The average.
     """
 
+    argument_names = "net", "decay"
     state_names = "theta",
 
     def __init__(self, net, decay):

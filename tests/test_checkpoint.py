@@ -3,24 +3,24 @@ import errno
 import io
 import json
 import os
-import re
 import signal
 import stat
 import struct
+import subprocess
 import sys
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from differences import small_discriminator, small_generator
 from numpy.testing import assert_allclose, assert_array_equal
 
-from npgan import backend, checkpoint
+from npgan import backend, checkpoint, registry
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy
-from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving, archive, description, saving
+from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving, archive, loading
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
 from npgan.files import replacing
@@ -31,11 +31,13 @@ from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.monitor import LogLikelihood, Monitor
+from npgan.released.noise_layers import NoiseCat
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train, TrainingDiverged
 
 on_numpy = pytest.mark.numpy_only
 
+ROOT = Path(__file__).resolve().parents[1]
 DATA = np.random.RandomState(2014).uniform(size=(25, 4))            # 3 updates an epoch
 
 
@@ -69,7 +71,7 @@ def contents(path):
     """All of a checkpoint but the times."""
     saved = checkpoint.load(path)
     state = saved.header["state"]
-    del state["train.seconds"], state["extensions[0].history"]["training_seconds_this_epoch"]
+    del state["train.seconds"], saved.arrays["extensions[0].history/training_seconds_this_epoch"]
     return saved.header["streams"], state, {name: array.tobytes() for name, array in saved.arrays.items()}
 
 
@@ -140,11 +142,6 @@ def test_numpy_s_numbers_go_into_a_checkpoint_as_plain_ones(tmp_path):
     assert checkpoint.load(tmp_path / "first.npz").header["run"]["batch_size"] == 10
 
 
-def test_settings_that_are_numpy_s_numbers_are_compared():
-    part = SimpleNamespace(k=np.int64(3), factor=np.float32(.5), theta=np.zeros(3))
-    assert description.settings(part) == {"kind": "SimpleNamespace", "k": 3, "factor": .5}
-
-
 @on_numpy
 def test_a_run_that_was_cut_short_goes_on_from_a_checkpoint_between_epochs(saved, tmp_path):
     path, run = saved
@@ -185,29 +182,23 @@ def test_a_monitor_may_measure_at_other_epochs_from_then_on(saved, tmp_path):
     assert other.monitor.history["epoch"] == [0, 1, 2, 4, 6]
 
 
-@on_numpy
-def test_the_number_of_ranks_is_a_part_of_the_arithmetic(saved, tmp_path, monkeypatch):
-    """Of files that do not tell there was one."""
-    path, _ = saved
-    header, arrays = archive.read(path)
-    assert header["arithmetic"].pop("ranks") == 1
-    archive.write(path, {name: header[name] for name in ("run", "arithmetic", "averages", "streams", "state")}, arrays)
-    checkpoint.restore(path, Run(tmp_path / "other.npz").train)             # in silence: a warning would be an error
-    monkeypatch.setitem(sys.modules, "mpi4py.MPI", SimpleNamespace(COMM_WORLD=SimpleNamespace(size=2)))
-    with pytest.warns(UserWarning, match="run.npz was computed with ranks = 1, this run with 2: .* not bit for bit"):
-        checkpoint.restore(path, Run(tmp_path / "other.npz").train)
-
-
-def test_another_arithmetic_is_told(saved, tmp_path, monkeypatch):
+def test_a_warning_names_a_difference_in_arithmetic(saved, tmp_path, monkeypatch):
     path, run = saved
-    here = saving.arithmetic()
+    here = loading.describe_arithmetic()
     assert here == json.loads(json.dumps(here)) and here["backend"] == backend.xp.module.__name__
-    monkeypatch.setattr(saving, "arithmetic", lambda: {**here, "threads": 7})
+    monkeypatch.setattr(loading, "describe_arithmetic", lambda: {**here, "threads": 7})
     other = Run(tmp_path / "other.npz")
     with pytest.warns(UserWarning, match="run.npz was computed with threads = .*, this run with 7: .* close .* "
-                                         "not bit for bit"):
+                                         "not bit-identical"):
         checkpoint.restore(path, other.train)
     assert other.train.updates == 6 and other.train.checkpoint == str(path)
+
+
+@on_numpy
+def test_the_number_of_mpi_ranks_is_part_of_the_arithmetic(saved, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", SimpleNamespace(COMM_WORLD=SimpleNamespace(size=2)))
+    with pytest.warns(UserWarning, match="run.npz was computed with ranks = 1, this run with 2: .* not bit-identical"):
+        checkpoint.restore(saved[0], Run(tmp_path / "other.npz").train)
 
 
 def test_a_loaded_pair_computes_what_the_saved_one_did(saved):
@@ -247,7 +238,7 @@ def test_a_generator_is_saved_with_other_parameters_if_they_fit(tmp_path):
         checkpoint.save_generator(path, G, theta=G.theta[:3])
     with pytest.raises(ValueError, match="do not fit into float16; choose a wider dtype"):
         checkpoint.save_generator(path, G, theta=G.theta * 1e6)
-    with pytest.raises(ValueError, match="theta has NaN or infinity, which no generator to hand on has"):
+    with pytest.raises(ValueError, match="cannot save a generator whose theta contains NaN or infinity"):
         checkpoint.save_generator(path, G, theta=G.theta * np.nan)
     for dtype in ("complex64", "int8"):
         with pytest.raises(ValueError, match=f"dtype must be one of float16, float32, float64, got '{dtype}'"):
@@ -265,7 +256,7 @@ def test_nets_within_nets_are_saved(tmp_path):
 
 
 class Times(Layer):
-    """A layer of one's own, without parameters."""
+    """A layer without parameters, h = factor s."""
 
     argument_names = ("factor",)
 
@@ -276,14 +267,119 @@ class Times(Layer):
         return self.factor * state_below
 
 
-def test_a_layer_of_ones_own_joins_by_its_class(tmp_path, monkeypatch):
+class Scaled(Linear):
+    """A layer whose constructor hands on the arguments that it does not know."""
+
+    argument_names = (*Linear.argument_names, "factor")
+
+    def __init__(self, nvis, dim, irange=None, rng=None, *, factor, **others):
+        super().__init__(nvis, dim, irange, rng, **others)
+        self.factor = factor
+
+    def fprop(self, state_below):
+        return self.factor * super().fprop(state_below)
+
+
+class Doubled(Generator):
+    """A generator of a class defined outside npgan."""
+
+    argument_names = ("times",)
+
+    def __init__(self, mlp, noise="uniform", rng=None, times=2):
+        super().__init__(mlp, noise, rng)
+        self.times = times
+
+    def fprop(self, z):
+        return self.times * super().fprop(z)
+
+
+def test_a_users_own_layers_and_generator_are_saved_and_loaded(tmp_path):
     path, rng = tmp_path / "generator.npz", RandomStream(1)
-    G = Generator(MLP([Times(2), Linear(3, 4, 1., rng)]), "gaussian", RandomStream(7))
+    G = Doubled(MLP([Times(2), Scaled(3, 4, 1., rng, factor=.5)]), "gaussian", RandomStream(7), times=3)
     checkpoint.save_generator(path, G, dtype="float32")
-    with pytest.raises(CheckpointError, match="a layer Times, none of Linear.*npgan.checkpoint.description"):
+    loaded = checkpoint.load(path).generator(rng=RandomStream(7))
+    assert type(loaded) is Doubled and loaded.times == 3
+    assert_array_equal(to_numpy(loaded.sample(5)), to_numpy(G.sample(5)))
+
+
+@on_numpy
+def test_an_unknown_class_is_named_with_the_advice_to_import_its_module(tmp_path, monkeypatch):
+    path, rng = tmp_path / "generator.npz", RandomStream(1)
+    checkpoint.save_generator(path, Generator(MLP([Times(2), Linear(3, 4, 1., rng)]), "gaussian", rng))
+    monkeypatch.delitem(registry.OTHERS, "Times")
+    with pytest.raises(CheckpointError, match="generator.npz: .* class Times, .* not defined here: import its module"):
         checkpoint.load(path).generator()
-    monkeypatch.setitem(description.KINDS, "Times", Times)
-    assert_array_equal(to_numpy(checkpoint.load(path).generator(rng=RandomStream(7)).sample(5)), to_numpy(G.sample(5)))
+
+
+@on_numpy
+def test_a_cell_of_a_notebook_that_is_run_again_replaces_its_own_class(tmp_path):
+    def cell(factor):
+        class Cell(Layer):
+            def fprop(self, state_below):
+                return factor * state_below
+        return Cell
+
+    first, second = cell(1), cell(2)
+    net = MLP([first(), Linear(3, 4, 1., RandomStream(1))])
+    checkpoint.save_generator(tmp_path / "g.npz", Generator(net, rng=RandomStream(1)))      # of the first class
+    assert type(checkpoint.load(tmp_path / "g.npz").generator().mlp.layers[0]) is second
+
+
+@on_numpy
+@pytest.mark.parametrize("name, module", [("Sigmoid", "npgan.layers"), ("Twin", "elsewhere")])
+def test_two_classes_of_one_name_cannot_be_confused(name, module, tmp_path):
+    twin = type(name, (Layer,), {})
+    if module == "elsewhere":
+        type(name, (Layer,), {"__module__": module})
+    assert registry.find_class(name) is not twin
+    G = Generator(MLP([twin(), Linear(3, 4, 1., RandomStream(1))]), rng=RandomStream(1))
+    with pytest.raises(TypeError, match=f"the name of its class is that of {name} in {module}; rename the class"):
+        checkpoint.save_generator(tmp_path / "g.npz", G)
+
+
+@on_numpy
+def test_a_layer_with_an_argument_that_is_not_listed_is_not_saved(tmp_path):
+    class Forgetful(Times):
+        def __init__(self, factor, offset=0, **others):
+            super().__init__(factor)
+
+    run = Run(tmp_path / "run.npz", generator=lambda rng: Generator(
+        MLP([Forgetful(2), Linear(3, 4, 1., rng)]), rng=rng))
+    with pytest.raises(TypeError, match=r"its constructor takes offset; .* list its name in Forgetful.argument_names"):
+        run.main_loop(1)
+    assert run.train.updates == 0 and not list(tmp_path.iterdir())
+
+
+def test_npgan_s_own_classes_are_loaded_without_being_imported(tmp_path):
+    rng = RandomStream(1)
+    G = Generator(MLP([Linear(3, 3, 1., rng), NoiseCat(3, 2, rng=rng), Linear(5, 4, 1., rng)]), rng=rng)
+    checkpoint.save_generator(tmp_path / "g.npz", G)
+    code = ("import sys; from npgan import checkpoint; known = set(sys.modules); "
+            f"G = checkpoint.load({str(tmp_path / 'g.npz')!r}).generator(); print(G.mlp.layers[1]); "
+            "assert not {name for name in known if name.startswith(('npgan.released', 'npgan.section7'))}")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "NoiseCat(nvis=3, new_dim=2, std=1.0)\n", done.stderr
+
+
+def test_loading_draws_nothing_from_the_stream(tmp_path):
+    path, rng = tmp_path / "g.npz", RandomStream(7)
+    checkpoint.save_generator(path, small_generator(RandomStream(1)))
+    checkpoint.load(path).generator(rng=rng)
+    assert_array_equal(to_numpy(rng.normal((3,))), to_numpy(RandomStream(7).normal((3,))))
+
+
+def test_npgan_s_classes_are_all_listed():
+    """Each class of layers and generators that npgan makes public can be found by its name."""
+    for kind in (Layer, Generator):
+        for name, cls in all_subclasses(kind):
+            if cls.__module__.startswith("npgan.") and not name.startswith("_"):
+                assert registry.find_class(name) is cls and registry.OWN[name] == cls.__module__
+
+
+def all_subclasses(kind):
+    for cls in kind.__subclasses__():
+        yield cls.__name__, cls
+        yield from all_subclasses(cls)
 
 
 class Found:
@@ -397,26 +493,6 @@ def test_what_diverged_within_an_epoch_is_not_saved(tmp_path):
     assert checkpoint.load(tmp_path / "run.npz").header["state"]["train.epoch"] == 1
 
 
-class Counting(SimultaneousSteps):
-    """A step of one's own that counts, and does not say so."""
-
-    def __init__(self, *players):
-        super().__init__(*players)
-        self.count = 0
-
-    def __call__(self, x, t):
-        super().__call__(x, t)
-        self.count += 1
-
-
-@on_numpy
-def test_a_step_that_changes_without_state_names_is_told_at_its_first_save(tmp_path):
-    message = "step.count was 0 when the run began and is 3: .* what changes in training belongs into state_names"
-    with pytest.warns(UserWarning, match=message) as told:
-        Run(tmp_path / "run.npz", Counting).main_loop(2)
-    assert len(told) == 1 and checkpoint.load(tmp_path / "run.npz").header["state"]["train.epoch"] == 2
-
-
 def wider(rng):
     return Generator(MLP([RectifiedLinear(3, 6, 1., rng), Linear(6, 4, 1., rng)]), "gaussian", rng)
 
@@ -427,19 +503,19 @@ def wider(rng):
     ({"generator": lambda rng: small_generator(rng, "uniform")}, "generator.noise = 'uniform' .* found 'gaussian'"),
     ({"discriminator": lambda rng, p: small_discriminator(rng, .8)}, r"layers\[0\].include_prob = 0.8 .* found 0.5"),
     ({"data": DATA[:20]}, "dataset.rows = 20 as in this run, found 25"),
-    ({"data": DATA / 2}, "dataset.sha256 = "),
+    ({"data": DATA / 2}, "dataset.checksum = "),
     ({"batch_size": 5}, "batch_size = 5 as in this run, found 10"),
     ({"seed": 2}, r"seeds\[0\]\[0\] = 2 as in this run, found 1"),
     ({"order": separate_steps}, "step.kind = 'SeparateSteps' as in this run, found 'SimultaneousSteps'"),
     ({"order": lambda *players: SimultaneousSteps(*players, generator_loss=Saturating())},
-     "generator_loss.kind = 'Saturating'"),
+     "step.generator_loss.kind = 'Saturating'"),
     ({"decay": .99}, r"extensions\[3\].decay = 0.99 as in this run, found 0.9"),
-    ({"average": False}, r"extensions = .* as in this run, found .*PolyakAverage"),
+    ({"average": False}, r"extensions\[3\] = None as in this run, found .*PolyakAverage"),
     ({"rate": .01}, "rule_G.init_learning_rate = 0.01 as in this run, found 0.1"),
     ({"momentum": (.3, .7)}, "rule_G.init_momentum = 0.3 as in this run, found 0.5"),
     ({"rule": type("Other", (Momentum,), {})}, "rule_G.kind = 'Other' as in this run, found 'Momentum'"),
-    ({"watched": {"train": Dataset(DATA[:9])}}, r"described\[0\].datasets.train.rows = 9 as in this run, found 25"),
-    ({"watched": {"train": Dataset(DATA), "test": Dataset(DATA)}}, r"described\[0\].datasets.test = .* found None"),
+    ({"watched": {"train": Dataset(DATA[:9])}}, r"extensions\[0\].datasets.train.rows = 9 as in this run, found 25"),
+    ({"watched": {"train": Dataset(DATA), "test": Dataset(DATA)}}, r"extensions\[0\].datasets.test = .* found None"),
 ])
 def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path):
     other = Run(tmp_path / "other.npz", **changes)
@@ -456,7 +532,7 @@ def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path
                                                   ("G", "GD", r" = \['rule_G', 'rule_D'\] .* found \['rule_G'\]")])
 def test_schedules_of_other_rules_are_refused(there, here, message, tmp_path):
     Run(tmp_path / "run.npz", serving=there).main_loop(1)
-    with pytest.raises(CheckpointError, match=r"expected relations\[0\].rules" + message):
+    with pytest.raises(CheckpointError, match=r"expected extensions\[1\].rules" + message):
         checkpoint.restore(tmp_path / "run.npz", Run(tmp_path / "other.npz", serving=here).train)
 
 
@@ -511,10 +587,10 @@ def test_a_folder_is_not_set_aside(tmp_path):
 
 @on_numpy
 @pytest.mark.parametrize("changes, message", [
-    ({"num_samples": 20}, r"described\[1\].num_samples = 20 as in this run, found 10"),
-    ({"averaged": True}, r"relations\[3\].average = 'extensions\[3\]' .* found 'NoneType'"),
-    ({"every": 2}, r"described\[1\].every = 2 as in this run, found 1"),
-    ({"channel": "other"}, r"described\[1\].channel = 'other' as in this run, found 'll'")])
+    ({"num_samples": 20}, r"extensions\[4\].num_samples = 20 as in this run, found 10"),
+    ({"averaged": True}, r"extensions\[4\].average = 'extensions\[3\]' .* found None"),
+    ({"every": 2}, r"extensions\[4\].every = 2 as in this run, found 1"),
+    ({"channel": "other"}, r"extensions\[4\].channel = 'other' as in this run, found 'll'")])
 def test_another_log_likelihood_is_refused(changes, message, tmp_path):
     def judged(averaged=False, **changes):
         run = Run(tmp_path / "run.npz")
@@ -563,7 +639,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(saved):
             assert contents(path) == before
         except CheckpointError:
             noticed += 1
-    assert noticed > 250            # 98 % of the bits are noticed, so 250 or fewer of 300 with probability below 1e-15
+    assert noticed > 200            # the others are in dates and flags of the archive, which nothing reads
 
 
 def forged(path, compression=zipfile.ZIP_STORED, header=(), **entries):
@@ -605,17 +681,18 @@ def pickled():
     ({"theta_g": pickled()}, "of object"),
     ({"theta_g": npy(np.zeros(44, "f4"), shape=(10**12,))}, r"\(1000000000000,\) of float32 in 304 bytes"),
     ({"theta_g": npy(np.zeros(44, "f4"), shape=(-4, -11))}, "whole checkpoint"),
-    ({"theta_g": npy(np.zeros(3, "f4"))}, "cannot reshape array of size 3 into shape"),
+    ({"theta_g": npy(np.zeros(3, "f4"))}, "a net with more parameters than the file"),
     ({"theta_g": b"no array"}, "magic"),
     ({"compression": zipfile.ZIP_DEFLATED}, "compressed entries"),
     ({"header": {"version": 1}}, "expected version 2 of the format, found version 1; open it with npgan 0"),
     ({"header": {"sha256": "0"}}, "another SHA-256 sum"),
     ({"header": {"run": {}}}, "generator"),
-    ({"header": {"run": lone_layer("Linear", nvis=10**6, dim=10**6)}}, "cannot reshape array of size 44"),
+    ({"header": {"run": lone_layer("Linear", nvis=10**6, dim=10**6)}}, "Unable to allocate|more parameters than the"),
     ({"header": {"run": lone_layer("Linear", nvis=10, dim=3)}}, "cannot reshape array of size 44"),
     ({"header": {"run": lone_layer("Linear", nvis=10, dim="4")}}, "dim must be a whole number >= 1, got '4'"),
     ({"header": {"run": lone_layer("Linear", nvis=10, dim=4, mode=1)}}, "unexpected keyword argument 'mode'"),
-    ({"header": {"run": lone_layer("System")}}, "a layer System, none of Linear,"),
+    ({"header": {"run": lone_layer("System")}}, "the class System, which is not defined here"),
+    ({"header": {"run": lone_layer("Generator", mlp=1)}}, "Generator in place of a layer"),
     ({"header": {"run": lone_layer("Linear", "grey", nvis=10, dim=4)}}, "noise must be one of uniform"),
 ])
 def test_a_forged_file_is_refused(saved, forgery, message, tmp_path):
@@ -636,30 +713,8 @@ def test_a_state_that_is_not_there_is_missed(saved, state, tmp_path):
         checkpoint.restore(path, Run(tmp_path / "other.npz").train)
 
 
-STATES = [("train.epoch", "1"), ("train.epoch", -1), ("train.epoch", 1.5), ("train.epoch", True),
-          ("train.seconds", None), ("train.rest", 3), ("train.rest", []), ("rule_G.learning_rate", "x"),
-          ("rule_G.learning_rate", np.nan),
-          ("rule_D.momentum", np.inf), ("extensions[0].history", []), ("extensions[0].history", {"epoch": 3}),
-          ("extensions[0].history", {"epoch": ["x"]}), ("extensions[1].init_lr", [.1]),
-          ("extensions[1].init_lr", [.1, "x"]), ("extensions[2].init_momentum", [.5, None])]
-
-
-@on_numpy
-@pytest.mark.parametrize("key, value", STATES, ids=[f"{key}={value!r}" for key, value in STATES])
-def test_a_state_that_no_run_can_have_is_refused(saved, key, value, tmp_path):
-    path, _ = saved
-    header, arrays = archive.read(path)
-    assert key in header["state"]
-    header["state"][key] = value
-    archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
-    refuses(path, tmp_path, re.escape(key))
-    if "history" in key:
-        with pytest.raises(CheckpointError, match="the history = "):
-            assert checkpoint.load(path).history
-
-
 class Own:
-    """An extension of one's own, whose state is of any kind."""
+    """A user's extension, whose state is of many kinds."""
 
     state_names = "best", "losses", "note", "scalar"
 
@@ -673,14 +728,14 @@ class Own:
 
 
 @on_numpy
-def test_the_state_of_ones_own_extension_is_its_own_affair(tmp_path):
+def test_the_state_of_a_user_s_own_extension_is_restored(tmp_path):
     path, (run, other) = tmp_path / "run.npz", (Run(tmp_path / "run.npz"), Run(tmp_path / "run.npz"))
     run.train.extensions.insert(0, Own())
     run.main_loop(2)
     other.train.extensions.insert(0, own := Own())
     checkpoint.restore(path, other.train)
     assert (own.best, own.losses, own.note) == (-1.5, [0, -1, -2], {"epoch": 2, "all": [True, None]})
-    assert own.scalar == 2 and own.scalar.dtype == "float32"
+    assert own.scalar == 2
 
 
 @on_numpy
@@ -696,22 +751,16 @@ def test_a_state_that_would_come_back_as_another_is_refused_when_it_is_saved(not
 
 @on_numpy
 @pytest.mark.parametrize("key, change", [
-    ("theta_g", lambda a: a * np.nan), ("theta_d", lambda a: a[:-1]), ("theta_g", lambda a: a.astype("f8")),
-    ("rule_G.velocity", lambda a: a.astype("f8")), ("rule_D.velocity", lambda a: a[1:]),
-    ("rule_G.velocity", lambda a: a / 0), ("rule_G.velocity", lambda a: np.float32(3)),
-    ("extensions[3].theta", lambda a: a.astype("i4")),
-    ("train.rest", lambda a: np.array([25])), ("train.rest", lambda a: np.array([-1])),
-    ("train.rest", lambda a: np.zeros((2, 2), int)), ("train.rest", lambda a: np.zeros(26, int)),
-    ("train.rest", lambda a: np.zeros(2)), ("streams", lambda a: a[:1]), ("streams", lambda a: [{}] * 3),
-])
-def test_arrays_that_no_run_can_have_are_refused(saved, key, change, tmp_path):
+    ("theta_d", lambda a: a[:-1]), ("streams", lambda a: a[:1]), ("streams", lambda a: [{}] * 3)])
+def test_arrays_and_streams_of_another_size_are_refused(saved, key, change, tmp_path):
+    def forge(header, arrays):
+        place = header if key == "streams" else arrays
+        place[key] = change(place[key])
+
     path, _ = saved
-    header, arrays = archive.read(path)
-    header = {name: header[name] for name in ("run", "averages", "streams", "state")}
-    with np.errstate(all="ignore"):
-        (header if key == "streams" else arrays)[key] = change((header if key == "streams" else arrays).get(key))
-    archive.write(path, header, arrays)
-    refuses(path, tmp_path, "whole checkpoint" if key == "streams" else re.escape(key))
+    rewritten(path, forge)
+    with pytest.raises(CheckpointError, match="run.npz: expected a whole checkpoint"):
+        checkpoint.restore(path, Run(tmp_path / "other.npz").train)
 
 
 def refuses(path, tmp_path, message):
@@ -731,13 +780,13 @@ def test_parameters_that_are_not_finite_make_no_net(damage, tmp_path):
     checkpoint.save_generator(path, G)
     header, arrays = archive.read(path)
     archive.write(path, {"run": header["run"], "averages": {}}, {"theta_g": np.full_like(arrays["theta_g"], damage)})
-    with pytest.raises(CheckpointError, match="generator.npz: .*theta_g of float16, where .* finite in float32"):
+    with pytest.raises(CheckpointError, match="generator.npz: .*NaN or infinity among theta_g in float32"):
         checkpoint.load(path).generator()
 
 
 @on_numpy
 def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
-    with pytest.raises(CheckpointError, match="nowhere.npz: expected a whole checkpoint .*No such file"):
+    with pytest.raises(CheckpointError, match=f"^No file {tmp_path / 'nowhere.npz'}; check the path"):
         checkpoint.load(tmp_path / "nowhere.npz")
     np.savez(tmp_path / "other.npz", theta=np.zeros(3))
     with pytest.raises(CheckpointError, match="header"):
@@ -756,29 +805,33 @@ def lying_directory(entries):
 
 
 @on_numpy
-@pytest.mark.parametrize("entries, message", [(30000, "a list of entries of 1380000 bytes"), (2001, "2001 entries")])
-def test_an_archive_of_very_many_entries_is_refused_unread(entries, message, tmp_path):
-    (tmp_path / "run.npz").write_bytes(lying_directory(entries))
-    with pytest.raises(CheckpointError, match=message):
+def test_an_archive_of_very_many_entries_is_refused_unread(tmp_path):
+    (tmp_path / "run.npz").write_bytes(lying_directory(30000))
+    with pytest.raises(CheckpointError, match="a list of entries of 1380000 bytes, more than 262144"):
         checkpoint.load(tmp_path / "run.npz")
 
 
 @on_numpy
-@pytest.mark.parametrize("header", [b"[" + b"[]," * 10**5 + b"[]]", b"[" + b"1," * 2 * 10**6 + b"1, 1]",
-                                    b"{" + b"{}," * 10**5 + b"}", b'["' + b'","' * 10**5 + b'"]', b" " * (2**25 + 1)],
-                         ids=["lists", "numbers", "dicts", "strings", "long"])
-def test_a_header_that_would_fill_the_memory_is_refused_unread(header, tmp_path, monkeypatch):
-    np.savez(tmp_path / "run.npz", header=np.frombuffer(header, np.uint8))
+def test_a_header_that_would_fill_the_memory_is_refused_unread(tmp_path, monkeypatch):
+    np.savez(tmp_path / "run.npz", header=np.frombuffer(b"[" + b"[]," * 2**21 + b"[]]", np.uint8))
     monkeypatch.setattr(archive.json, "loads", None)
-    with pytest.raises(CheckpointError, match=f"a header of {len(header)} bytes, longer or in more parts"):
+    with pytest.raises(CheckpointError, match="a header of 6291460 bytes, more than 4194304"):
         checkpoint.load(tmp_path / "run.npz")
 
 
 @on_numpy
 def test_a_header_that_could_not_be_read_is_not_written(tmp_path):
-    with pytest.raises(OSError, match="which is as it was: a header .* a Monitor with a larger every makes it shorter"):
-        archive.write(tmp_path / "run.npz", {"history": {"epoch": [0] * 2 * 10**6}}, {})
+    with pytest.raises(OSError, match="cannot write .*run.npz: .* bytes of JSON, at most 4194304 .* lists .* as array"):
+        archive.write(tmp_path / "run.npz", {"state": {"losses": [0] * 2**21}}, {})
     assert not list(tmp_path.iterdir())
+
+
+@on_numpy
+def test_a_history_of_many_thousand_epochs_is_saved(tmp_path):
+    run = Run(tmp_path / "run.npz")
+    run.monitor.history = {f"channel {i}": [.1 * i] * 20_000 for i in range(50)}
+    run.main_loop(1)
+    assert checkpoint.load(tmp_path / "run.npz").history == run.monitor.history
 
 
 @on_numpy
@@ -830,10 +883,17 @@ def of_folders(number):
     return fsync
 
 
+def no_folder(path, *arguments, open=os.open):
+    """An os.open that fails for folders."""
+    if os.path.isdir(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    return open(path, *arguments)
+
+
 @on_numpy
 @pytest.mark.parametrize("target, name, fails", [
     (os, "fsync", of_folders(errno.EINVAL)), (os, "fsync", of_folders(errno.ENOTSUP)),
-    (archive, "synchronise", Mock(side_effect=PermissionError(errno.EACCES, "Permission denied")))],
+    (os, "open", no_folder)],
     ids=["EINVAL", "ENOTSUP", "EACCES"])
 def test_a_folder_that_cannot_be_synchronised_does_not_end_the_training(saved, monkeypatch, target, name, fails):
     path, run = saved
@@ -848,7 +908,7 @@ def test_a_folder_that_fails_is_told_as_it_is_and_closed(saved, monkeypatch):
     closed, close = [], os.close
     monkeypatch.setattr(os, "fsync", of_folders(errno.EIO))
     monkeypatch.setattr(os, "close", lambda descriptor: (closed.append(descriptor), close(descriptor)))
-    with pytest.raises(OSError, match="run.npz is written, but its folder cannot be synchronised .Input/output e"):
+    with pytest.raises(OSError, match="its folder .* cannot be synchronised .Input/output error"):
         run.main_loop(3)
     assert len(closed) == 1 and checkpoint.load(path).header["state"]["train.epoch"] == 3
 
@@ -873,7 +933,7 @@ def rewritten(path, change):
     """The checkpoint at `path`, once `change` has had its header and its arrays, with sums that agree."""
     header, arrays = archive.read(path)
     change(header, arrays)
-    archive.write(path, {name: header[name] for name in ("run", "averages", "streams", "state")}, arrays)
+    archive.write(path, {name: header[name] for name in header if name not in ("version", "npgan", "sha256")}, arrays)
 
 
 def net_of(*layers):
@@ -892,16 +952,18 @@ CONV = {"kind": "MaxoutConv", "num_channels": 1, "num_pieces": 1, "kernel_shape"
 
 @on_numpy
 @pytest.mark.parametrize("layers, message", [
-    ([within(11, LINEAR)], "nets within nets, more than ten deep"),
-    ([LINEAR] * 1001, "or more than 1000 of them"),
-    ([LINEAR, *[{"kind": "Clusterize", "scale": 1.}] * 1000], "or more than 1000 of them"),
-    ([{**CONV, "input_shape": [99, 99, 1], "tied_b": False}], "layers with more parameters than are saved"),
-    ([{**CONV, "input_shape": [1, 1, 1], "pad": 4000, "pool_shape": [8001, 8001]}], "8001 x .*more than 2.25 numbers"),
-    ([{**CONV, "input_shape": [1000, 1000, 1], "kernel_shape": [1, 500]}], "1000 x 500 x 1 x 501 are more than 2.25 n"),
-    ([{**CONV, "input_shape": [2, 2, 1], "num_channels": 2**24}], "2 x 2 x 16777216 are more than 2.25 numbers"),
-    ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**25}], "33554433 are more than 2.25 numbers"),
+    ([within(11, LINEAR)], "nets within nets, more than 11 deep"),
+    ([LINEAR] * 1001, "more than 1000 layers"),
+    ([LINEAR, *[{"kind": "Clusterize", "scale": 1.}] * 1000], "more than 1000 layers"),
+    ([{**CONV, "input_shape": [99, 99, 1], "tied_b": False}], "more parameters than the file"),
+    ([{**CONV, "input_shape": [1, 1, 1], "pad": 4000, "pool_shape": [8001, 8001]}],
+     f"more than {2**25} numbers for one example"),
+    ([{**CONV, "input_shape": [1000, 1000, 1], "kernel_shape": [1, 500]}],
+     f"more than {2**25} numbers for one example"),
+    ([{**CONV, "input_shape": [2, 2, 1], "num_channels": 2**24}], f"more than {2**25} numbers for one example"),
+    ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**25}], f"more than {2**25} numbers for one example"),
     ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**24 - 1}, {"kind": "Clusterize", "scale": 1.}],
-     "33554433 are more than 2.25 numbers"),
+     f"more than {2**25} numbers for one example"),
 ], ids=["deep", "long", "long without parameters", "biases", "margins", "strips", "pieces", "noise", "together"])
 def test_a_net_that_a_file_only_pretends_to_hold_is_refused(saved, layers, message):
     path, _ = saved
@@ -927,25 +989,6 @@ def test_no_matrices_are_made_for_the_spectra_of_long_sides(side, kind):
 
 
 @on_numpy
-@pytest.mark.parametrize("string", ["x" * 2**20, '\\"' * 2**15 + "x" * 2**20])
-def test_a_string_that_no_run_has_is_refused_unread(string, tmp_path, monkeypatch):
-    """Its message would have its length; with a \\U0001f600 in it each character takes four bytes."""
-    np.savez(tmp_path / "run.npz", header=np.frombuffer(b'{"version": "%s"}' % string.encode(), np.uint8))
-    monkeypatch.setattr(archive.json, "loads", None)
-    with pytest.raises(CheckpointError, match=f"a string of {len(string) + 2} bytes, longer than any"):
-        checkpoint.load(tmp_path / "run.npz")
-
-
-@on_numpy
-def test_a_header_of_very_many_escapes_is_refused_unread(tmp_path, monkeypatch):
-    header = b'["' + b'\\n' * 2000 + b'", ' + b", ".join([b'"' + b'\\n' * 2000 + b'"'] * 50) + b"]"
-    np.savez(tmp_path / "run.npz", header=np.frombuffer(header, np.uint8))
-    monkeypatch.setattr(archive.json, "loads", None)
-    with pytest.raises(CheckpointError, match="longer or in more parts than a checkpoint can have"):
-        checkpoint.load(tmp_path / "run.npz")
-
-
-@on_numpy
 def test_a_message_quotes_the_beginning_of_what_a_file_says(saved):
     path, _ = saved
     forged(path, header={"version": ["x" * 9000] * 9, "npgan": ["y" * 9000] * 9})
@@ -968,82 +1011,17 @@ def test_entries_that_lie_over_one_another_are_refused_unread(saved, monkeypatch
 
 
 STILL = (2**64 - 1) << 64           # where PCG64 stays, with the right increment: a permutation would never be done
-PLACES = [{"state": {"state": STILL, "inc": STILL * (1 - 0x2360ed051fc65da44385df649fccf645) % 2**128}},
-          *({"state": {"inc": inc}} for inc in (0, 1.5, True, 2)),
-          *({"state": {"state": place}} for place in (-1, 1.5, True, 2**128)),
-          *({"has_uint32": half} for half in (2, -1, True, .5)), *({"uinteger": half} for half in (2**32, -1, 1.5)),
-          {"bit_generator": "MT19937"}]
+PLACES = [{"inc": 0}, {"inc": 2}, {"inc": 1.5}, {"inc": 2**128 + 1}, {"state": -1}, {"state": 2**128},
+          {"state": STILL, "inc": STILL * (1 - 0x2360ed051fc65da44385df649fccf645) % 2**128}]
 
 
 @on_numpy
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_a_stream_is_put_to_no_place_that_none_has(saved, place, tmp_path):
-    def change(header, _):
-        stream = header["streams"][2]
-        header["streams"][2] = {**stream, **place, "state": {**stream["state"], **place.get("state", {})}}
-
     path, _ = saved
-    rewritten(path, change)
-    refuses(path, tmp_path, "a place that no random stream has")
-
-
-@on_numpy
-def test_every_place_of_a_stream_is_possible():
-    place = RandomStream([1, 2]).state
-    for state, half in (0, 2**32 - 1), (2**128 - 1, 0):
-        place["state"]["state"], place["has_uint32"], place["uinteger"] = state, 1, half
-        assert RandomStream.possible(place)
-
-
-@on_numpy
-@pytest.mark.parametrize("key", ["train.epoch", "train.updates", "train.seconds", "rule_G.learning_rate",
-                                 "rule_D.momentum", "extensions[1].init_lr"])
-@pytest.mark.parametrize("number", [10**400, 2**53], ids=["10^400", "2^53"])
-def test_numbers_beyond_any_count_are_refused(key, number, tmp_path):
-    def change(header, _):
-        here = header["state"][key]
-        header["state"][key] = [number] * len(here) if isinstance(here, list) else number
-
-    path = tmp_path / "run.npz"
-    Run(path, separate_steps).main_loop(1)
-    rewritten(path, change)
-    run = Run(path, separate_steps)
-    with pytest.raises(CheckpointError, match=re.escape(key)):
-        checkpoint.restore(path, run.train)
-    assert run.train.updates == 0
-
-
-@on_numpy
-@pytest.mark.parametrize("numbers", [None, [10**400], [0, -2**53]])
-def test_channels_of_nothing_or_of_numbers_beyond_any_are_refused(saved, numbers, tmp_path):
-    path, _ = saved
-    rewritten(path, lambda header, _: header["state"]["extensions[0].history"].update(epoch=numbers))
-    refuses(path, tmp_path, re.escape("extensions[0].history"))
-    with pytest.raises(CheckpointError, match="the history = "):
-        assert checkpoint.load(path).history
-
-
-@on_numpy
-@pytest.mark.parametrize("epoch, updates, rest, message", [
-    (7, 6, None, "train.epoch = 7, train.updates = 6, .* where a run could not come"),
-    (2, 2**32, None, "train.updates = 4294967296, .* where a run could not come"), (2, 7, 15, None), (2, 8, 5, None),
-    (9, 27, None, None)])
-def test_an_epoch_has_an_update_or_more(saved, epoch, updates, rest, message, tmp_path):
-    """Of 25 rows, 10 each time, `rest` are to come in an epoch that was cut."""
-    def change(header, arrays):
-        header["state"].update({"train.epoch": epoch, "train.updates": updates})
-        if rest:
-            del header["state"]["train.rest"]
-            arrays["train.rest"] = np.arange(rest)
-
-    path, _ = saved
-    rewritten(path, change)
-    if message:
-        return refuses(path, tmp_path, message)
-    run = Run(tmp_path / "other.npz")
-    checkpoint.restore(path, run.train)
-    run.main_loop(epoch + 1)
-    assert run.train.updates == 3 * (epoch + 1)
+    rewritten(path, lambda header, _: header["streams"][2]["state"].update(place))
+    with pytest.raises(CheckpointError, match="run.npz: expected a whole checkpoint"):
+        checkpoint.restore(path, Run(tmp_path / "other.npz").train)
 
 
 @on_numpy
@@ -1052,7 +1030,7 @@ def test_parameters_that_floatX_cannot_hold_make_no_net(saved, name):
     path, _ = saved
     rewritten(path, lambda header, arrays: (header.update(averages={}), arrays.update(
         {name: np.full(arrays[name].shape, 1e300)})))
-    with pytest.raises(CheckpointError, match=f"run.npz: .*{name} of float64, where .* finite in float32"):
+    with pytest.raises(CheckpointError, match=f"run.npz: .*NaN or infinity among {name} in float32"):
         checkpoint.load(path).pair()
 
 

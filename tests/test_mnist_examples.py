@@ -175,11 +175,12 @@ def test_mnist_takes_other_numbers_than_the_authors(tmp_path, monkeypatch):
          "--discriminator_steps", 2)
     header = checkpoint.load(tmp_path / "mnist.npz").header
     assert header["run"]["generator"]["noise"] == "gaussian" and header["run"]["batch_size"] == 50
-    assert header["run"]["step"] == {"kind": "SeparateSteps", "discriminator_steps": 2, "generator_steps": 1}
+    assert header["run"]["step"] == {"kind": "SeparateSteps", "discriminator_steps": 2, "generator_steps": 1,
+                                     "generator_loss": {"kind": "NonSaturating"}}
     state = header["state"]
     assert state["rule_G.learning_rate"] == pytest.approx(.05 / 1.25 ** 4) == state["rule_D.learning_rate"]
     assert state["rule_D.momentum"] == pytest.approx(.25 + .5 / 249)
-    assert header["run"]["extensions"][0] == {"kind": "PolyakAverage", "decay": .5}
+    assert header["run"]["extensions[0]"] == {"kind": "PolyakAverage", "net": "generator", "decay": .5}
 
 
 def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path, monkeypatch, capsys):
@@ -194,8 +195,8 @@ def test_mnist_trains_draws_goes_on_and_is_diagnosed(tmp_path, monkeypatch, caps
 
     saved = checkpoint.load(tmp_path / "mnist.npz")             # nothing in it tells of pictures; older ones go on
     assert saved.header["run"]["seeds"] == [[3, 4], [3, 2], [3, 3]]
-    assert [extension["kind"] for extension in saved.header["run"]["extensions"]] == [
-        "PolyakAverage", "ExponentialDecay", "MomentumAdjustor", "Monitor"]
+    assert [saved.header["run"][f"extensions[{i}]"]["kind"] for i in range(5)] == [
+        "PolyakAverage", "ExponentialDecay", "MomentumAdjustor", "Monitor", "LogLikelihood"]
     alone = checkpoint.load(tmp_path / "mnist_generator.npz")
     assert alone.header["note"] == {"seed": 3, "epochs": 2, "learning_rate": .1}
     assert_allclose(*(to_numpy(found.generator().theta) for found in (alone, saved)), rtol=1e-3, atol=1e-6)
@@ -212,7 +213,8 @@ def history_of_a_run(path, seed, epochs, **more):
     history = {"epoch": told, "valid_d_on_data": [.5] * len(told), "valid_d_on_samples": [.5] * len(told),
                "valid_log_likelihood_epoch": every, "valid_log_likelihood": [100. + seed + epoch for epoch in every],
                **more}
-    archive.write(path, {"run": {"seeds": [[seed, 4]]}, "state": {"extensions[3].history": history}}, {})
+    arrays = {f"extensions[3].history/{channel}": np.array(values) for channel, values in history.items()}
+    archive.write(path, {"run": {"seeds": [[seed, 4]]}, "state": {"extensions[3].history": {}}}, arrays)
 
 
 def test_training_curves_of_runs_each_as_far_as_it_has_come(tmp_path, monkeypatch, capsys):
@@ -259,7 +261,7 @@ def test_training_curves_have_the_last_epoch_where_it_belongs(tmp_path, monkeypa
 
 @pytest.mark.parametrize("wrong", [
     {"seed": "\x1b[2J"}, {"seed": 1.5}, {"seed": None}, {"valid_d_on_data": [.5]}, {"epoch": []},
-    {"valid_log_likelihood": [1.] * 9}, {"valid_log_likelihood": [1., 10**400, 2.]}, {"valid_log_likelihood_epoch": 5},
+    {"valid_log_likelihood": [1.] * 9}, {"valid_log_likelihood_epoch": 5},
     {"valid_log_likelihood_last_update": [1.] * 9}], ids=str)
 def test_training_curves_name_a_file_that_holds_nonsense(wrong, tmp_path, monkeypatch):
     seed = wrong.pop("seed", 1)
@@ -272,7 +274,7 @@ def test_training_curves_name_a_file_that_holds_nonsense(wrong, tmp_path, monkey
 
 
 @pytest.mark.parametrize("script, arguments, message", [
-    ("parzen_ll.py", ["nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan, found [Errno 2]"),
+    ("parzen_ll.py", ["nowhere.npz"], "No file nowhere.npz; check the path"),
     ("parzen_ll.py", ["g50.npz", "--dataset", "digits"], "g50.npz makes rows of 50 numbers, but digits has rows of 64"),
     ("parzen_ll.py", ["g64.npz", "--dataset", "digits", "--sigma", "0", "--samples_out", "kept.npy"],
      "sigmas must be one positive number or more, from 1e-19 to 9e+18 for float32, got [0.]"),
@@ -287,7 +289,7 @@ def test_training_curves_name_a_file_that_holds_nonsense(wrong, tmp_path, monkey
     ("training_curves.py", ["g64.npz"], "g64.npz: expected a checkpoint that mnist.py wrote after five epochs"),
     ("mnist.py", ["--learning_rate", "fast"], "--learning_rate: invalid float value: 'fast'"),
     ("mnist.py", ["--diagnose", ""], "--diagnose: must be the path of a file, got ''"),
-    ("mnist.py", ["--diagnose", "nowhere.npz"], "nowhere.npz: expected a whole checkpoint of npgan"),
+    ("mnist.py", ["--diagnose", "nowhere.npz"], "No file nowhere.npz; check the path"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(script, arguments, message, tmp_path, monkeypatch, capsys):
     for dim in (50, 64):

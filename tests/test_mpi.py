@@ -68,7 +68,7 @@ def test_likelihood_under_all_ranks_samples_is_that_of_one_process(found, float6
 def restored(path):
     """The run that two ranks saved at `path`, to go on in one process, which is told that its sums are others."""
     train = ranks.game("simultaneous", path)
-    with pytest.warns(UserWarning, match="run.npz was computed with ranks = 2, this run with 1: .* not bit for bit"):
+    with pytest.warns(UserWarning, match="run.npz was computed with ranks = 2, this run with 1: .* not bit-identical"):
         checkpoint.restore(path, train)
     return train
 

@@ -1,8 +1,8 @@
 """
-The files of checkpoints: .npz without pickles, arrays beside a ``header`` of JSON, in bytes.
+The file format of checkpoints: an .npz archive without pickles, arrays beside a ``header`` of JSON.
 
-The header holds the versions of the format and of npgan, the SHA-256 sum of the arrays, and what `write` is told.  The
-entries are not compressed, so that none is larger in memory than in the file; nothing that a file says is trusted.
+The header holds the version of the format, that of npgan, the SHA-256 sum of the arrays, and what the caller of `write`
+gives.  The entries are not compressed, so that none of them is larger in memory than in the file.
 """
 import errno
 import hashlib
@@ -10,26 +10,23 @@ import io
 import json
 import math
 import os
-import re
 import zipfile
 from contextlib import contextmanager
 
 import numpy as np
 
 from npgan import __version__
-from npgan.files import DataError, replacing, size_of
+from npgan.files import DataError, printable, replacing, size_of
 
-VERSION = 2                                             # 1 had the pieces of a maxout unit side by side
-DIRECTORY, ENTRIES = 2**20, 2000                        # bytes of an archive's list of entries, and entries, at most
-HEADER = 2**25                                          # bytes of a header: 10,000 epochs of 160 channels
-HEADER_MARKS = {b",": 2 * 10**6, b'"': 10**5, b"[": 10**5, b"{": 10**5, b"\\": 10**5}    # each costs memory, or time
-STRING = rb'(?s)"[^"\\]*(?:\\.[^"\\]*)*"?'               # of JSON; it cannot fail, so nothing is looked at twice
-LONGEST = 2**20                                         # bytes of a string, which may come to be quoted
+VERSION = 2                                         # 1 had the pieces of a maxout unit side by side
+HEADER = 2**22                                      # bytes of JSON, which take up to 40 times as much memory
+DIRECTORY = 2**18                                   # bytes of the archive's list of entries, likewise
+WRONG_VALUES = ValueError, TypeError, LookupError, ArithmeticError, MemoryError     # what values from a file can cause
 NOT_OFFERED = errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM        # by a file system, or to this user
 
 
 class CheckpointError(DataError):
-    """A file that is no whole checkpoint, or not one of this run: what was expected, what was found, what to do."""
+    """A file that is not a whole checkpoint, or not one of this run: what was expected, what was found, what to do."""
 
 
 class SettingsDiffer(CheckpointError):
@@ -51,68 +48,86 @@ class SettingsDiffer(CheckpointError):
         self.setting, self.saved, self.here = setting, saved, here
 
 
+class MissingCheckpoint(CheckpointError):
+    """There is no file at the path of a checkpoint."""
+
+    def __str__(self):
+        return printable(f"No file {self.path}; {self.remedy}")
+
+
 def write(path, header, arrays):
     """
-    Replace the file `path` by one of the `header` and the `arrays`, all at once or not at all.
+    Replace the file `path` by one with the `header` and the `arrays`, all at once or not at all.
 
-    Its folder is synchronised, too, where the system offers that; where not, nothing better can be done, and a power
-    cut just after may bring the file before back.
+    The folder is synchronised as well, where the system allows it.  Where it does not, a power cut soon afterwards may
+    bring back the previous file.
+
+    Parameters
+    ----------
+    path : path
+    header : dict
+        Numbers, strings, None, lists and dicts of those.
+    arrays : dict of numpy array
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, or the header is longer than `read` accepts.
     """
     header = json.dumps({"version": VERSION, "npgan": __version__, **header, "sha256": digest(arrays)},
-                        default=number_in).encode()
+                        default=plain_number).encode()
+    if len(header) > HEADER:
+        raise OSError(f"cannot write the checkpoint {path}: settings and state take {len(header)} bytes of JSON, at "
+                      f"most {HEADER} can be read back; keep long lists of numbers as arrays")
     try:
-        check_size(header)
-    except ValueError as error:
-        raise OSError(f"cannot write the checkpoint {path}, which is as it was: {error}") from error
-    try:
-        with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:    # np.savez, closed on a full disk
-            for name, array in {"header": np.frombuffer(header, np.uint8), **arrays}.items():
+        with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:    # np.savez does not close a ZipFile
+            for name, array in {"header": np.frombuffer(header, np.uint8), **arrays}.items():   # on a full disk
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, np.asarray(array, order="C"), allow_pickle=False)
     except OSError as error:
         raise OSError(f"cannot write the checkpoint {path} ({error.strerror or error}), which is as it was; "
                       "make room, or choose a folder that exists and can be written to") from error
-    try:
-        synchronise(os.path.dirname(os.path.realpath(path)))
-    except OSError as error:
-        if error.errno not in NOT_OFFERED:
-            raise OSError(f"the checkpoint {path} is written, but its folder cannot be synchronised "
-                          f"({error.strerror or error}); look after the disk") from error
+    synchronise(os.path.dirname(os.path.realpath(path)))
 
 
 def synchronise(folder):
-    """Have what the `folder` says of its files reach the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Write the list of files in `folder` to the disk, where the system allows that."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise OSError(f"the checkpoint is written, but its folder {folder} cannot be synchronised "
+                          f"({error.strerror or error}); check the disk") from error
 
 
-def number_in(value):
-    """The plain number in NumPy's `value`, for JSON; TypeError if it is no number."""
+def plain_number(value):
+    """Return NumPy's number `value` as Python's, for JSON; raise TypeError if it is not a number."""
     if getattr(value, "ndim", None) != 0:
         raise TypeError(f"a checkpoint cannot keep {value!r:.80}; keep numbers, strings, None, lists and dicts of "
                         "those, or arrays")
     return value.item()
 
 
-def check_size(header):
-    """Refuse a `header`, bytes of JSON, that would take much more memory than that of a run can."""
-    if len(header) > HEADER or any(header.count(mark) > limit for mark, limit in HEADER_MARKS.items()):
-        raise ValueError(f"a header of {len(header)} bytes, longer or in more parts than a checkpoint can have; "
-                         "a Monitor with a larger every makes it shorter")
-    longest = max((len(string[0]) for string in re.finditer(STRING, header)), default=0)
-    if longest > LONGEST:
-        raise ValueError(f"a string of {longest} bytes, longer than any that a checkpoint keeps")
-
-
 def read(path):
-    """The header and the arrays of the file `path`, which `write` wrote; the arrays are not writable."""
-    with blaming(path):
-        arrays = entries(path)
+    """
+    Return the header, a dict, and the arrays, a dict of numpy array that are not writable, of the file `path`.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, not a checkpoint, or of another version.
+    """
+    if not os.path.exists(path):
+        raise MissingCheckpoint(path, "a checkpoint", "no file", "check the path, or train and save a run first")
+    with errors_naming(path, Exception):            # zipfile, NumPy and json raise many kinds for damaged bytes
+        arrays = read_entries(path)
         header = arrays.pop("header").tobytes()
-        check_size(header)
+        if len(header) > HEADER:
+            raise ValueError(f"a header of {len(header)} bytes, more than {HEADER}")
         header = json.loads(header.decode("ascii"))
         if header["version"] != VERSION:
             raise CheckpointError(path, f"version {VERSION} of the format", f"version {header['version']}",
@@ -122,13 +137,11 @@ def read(path):
         return header, arrays
 
 
-def entries(path):
-    """The arrays of an .npz file `path`, by name."""
+def read_entries(path):
+    """Return the arrays of the .npz file `path`, by name."""
     size = size_of(path)
     with Sparing(open(path, "rb", buffering=0)) as stream, zipfile.ZipFile(stream) as archive:
         members, stream.limit = archive.infolist(), math.inf
-        if len(members) > ENTRIES:
-            raise ValueError(f"{len(members)} entries")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in members):
             raise ValueError("compressed entries")
         if sum(max(entry.file_size, entry.compress_size) for entry in members) > size:
@@ -137,19 +150,19 @@ def entries(path):
 
 
 class Sparing(io.BufferedReader):
-    """A file that reads at most `limit` bytes at once, for `zipfile` reads a whole directory, and of any size."""
+    """A file that reads at most `limit` bytes at a time, since `zipfile` reads a list of entries of any length."""
 
     limit = DIRECTORY
 
     def read(self, size=-1):
-        """The next `size` bytes."""
+        """Return the next `size` bytes; raise ValueError if they are more than the limit."""
         if size is not None and size > self.limit:
-            raise ValueError(f"a list of entries of {size} bytes")
+            raise ValueError(f"a list of entries of {size} bytes, more than {self.limit}")
         return super().read(size)
 
 
 def parse(data):
-    """The array in `data`, the bytes of an .npy file, without a copy."""
+    """Return the array in `data`, the bytes of an .npy file, without a copy."""
     stream = io.BytesIO(data)
     np.lib.format.read_magic(stream)
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
@@ -159,7 +172,7 @@ def parse(data):
 
 
 def digest(arrays):
-    """One SHA-256 sum of the names, types, shapes and bytes of arrays."""
+    """Return the SHA-256 sum of the names, types, shapes and bytes of `arrays`, as a string."""
     total = hashlib.sha256()
     for name in sorted(arrays):
         total.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
@@ -168,12 +181,12 @@ def digest(arrays):
 
 
 @contextmanager
-def blaming(path):
-    """What fails within is the fault of the file `path`; zip, .npy, JSON and constructors raise all kinds of errors."""
+def errors_naming(path, kinds=WRONG_VALUES):
+    """Turn errors of the `kinds` within the block into a `CheckpointError` that names the file `path`."""
     try:
         yield
     except CheckpointError:
         raise
-    except Exception as error:
+    except kinds as error:
         raise CheckpointError(path, "a whole checkpoint of npgan", f"{error} ({type(error).__name__})",
                               "use another file, or an earlier one") from error

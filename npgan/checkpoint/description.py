@@ -1,114 +1,123 @@
-"""What checkpoints say of nets and runs, in JSON's terms: enough to make the nets anew, and to tell two runs apart."""
-import math
+"""
+Nets and the parts of runs as checkpoints describe them, in JSON: the class, and the arguments of the constructor.
 
-import numpy as np
+`describe` lists the arguments that a class names in its `argument_names`; `build` makes a net of such a description.
+"""
+import inspect
+import json
+from contextlib import contextmanager
 
 from npgan import backend
 from npgan.adversarial import Generator
-from npgan.backend import RandomStream
-from npgan.checks import count_numbers
-from npgan.conv import Deconv, MaxoutConv, Transpose
-from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.backend import xp
+from npgan.checkpoint.archive import plain_number
+from npgan.layer import Layer
 from npgan.mlp import MLP
-from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
-from npgan.section7 import conditional
-from npgan.section7.completion import CompletingGenerator
+from npgan.registry import find_class
 
-KINDS = {kind.__name__: kind for kind in (Linear, RectifiedLinear, Sigmoid, Maxout, Dropout,        # of layers
-                                          MaxoutConv, Deconv, Transpose, NoiseCat, Clusterize, IntrinsicDropout,
-                                          conditional.Conditional, conditional.ConditionalRectifiedLinear,
-                                          conditional.ConditionalMaxout, conditional.ConditionalDropout)}
-GENERATORS = {kind.__name__: kind for kind in (Generator, conditional.ConditionalGenerator, CompletingGenerator)}
+STARTING = "irange", "istdev", "sparse_init", "sparse_stdev", "init_bias", "rng", "cond_rng"    # where parameters start
+DEPTH = 11                                      # of nets within nets, at most
+LAYERS, NUMBERS = 1000, 2**25                   # of a net, and what all its layers make for one example, at most
 
 
-def describe(net):
-    """What `build` needs to make a layer, an MLP or a generator's `mlp` like `net`; or what has `argument_names`."""
-    if isinstance(net, Generator):
-        kind = {} if type(net) is Generator else {"kind": type(net).__name__}
-        return {**kind, "mlp": describe(net.mlp), "noise": net.prior,
-                **{name: getattr(net, name) for name in net.argument_names}}
-    if isinstance(net, MLP):
-        return {"kind": "MLP", "layers": [describe(layer) for layer in net.layers]}
-    return {"kind": type(net).__name__, **{name: getattr(net, name) for name in net.argument_names}}
-
-
-def build(description, weights, rng, depth=0):
+def describe(part, names=()):
     """
-    The layer of a `description`; it draws its weights from `weights`, a `Saved`, masks and noise from `rng`.
+    Return the class of `part` and the arguments that its `argument_names` list, in JSON's terms: a dict.
 
-    A net lies at most ten deep within others, its `depth`.
+    An argument that is among the parts of a run is described by its name alone; `names` has these names by the parts'
+    identities.
     """
+    def describe_argument(argument):
+        if id(argument) in names:
+            return names[id(argument)]
+        return plain_number(argument) if hasattr(argument, "ndim") else list_arguments(argument)
+
+    return json.loads(json.dumps(list_arguments(part), default=describe_argument))
+
+
+def list_arguments(part):
+    """Return the class and the identifying arguments of `part`; raise TypeError for nets that `build` cannot make."""
+    if isinstance(part, Layer):
+        check_constructor(part, STARTING)
+    arguments = {name: getattr(part, name) for name in getattr(part, "argument_names", ())}
+    if isinstance(part, Generator):
+        check_constructor(part, ("mlp", "noise", "rng"))
+        arguments.update(mlp=part.mlp, noise=part.prior)
+    return {"kind": type(part).__name__, **arguments}
+
+
+def check_constructor(part, others):
+    """Raise TypeError unless `build` can find the class of `part` and all its constructor's arguments but `others`."""
+    kind = type(part)
+    registered = find_class(kind.__name__)
+    if registered.__module__ != kind.__module__:
+        raise TypeError(f"cannot save {part!r}: the name of its class is that of {kind.__name__} in "
+                        f"{registered.__module__}; rename the class")
+    unlisted = [name for name, parameter in inspect.signature(kind).parameters.items()
+                if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+                and name not in (*part.argument_names, *others)]
+    if unlisted:
+        raise TypeError(f"cannot save {part!r}: its constructor takes {', '.join(unlisted)}; keep each as an attribute "
+                        f"and list its name in {kind.__name__}.argument_names")
+
+
+def build_generator(description, theta, rng):
+    """Return the generator of a `description`, with the parameters `theta`; it draws from `rng`."""
+    arguments = {"kind": "Generator", **description}        # the generator that comes with npgan is without a kind
+    kind = find_class(arguments.pop("kind"))
+    return kind(**{**arguments, "mlp": build(arguments["mlp"], theta, rng), "rng": rng})
+
+
+def build(description, theta, rng):
+    """
+    Return the net of a `description`, with the parameters `theta`; its layers draw masks and noise from `rng`.
+
+    A forged file may describe a net of any size.  Its sizes are therefore compared with the limits of this room, and
+    its parameters with `theta`, before memory is written to.
+    """
+    left = {"parameters": theta.size, "layers": LAYERS, "numbers": NUMBERS, "width": 0}
+    with drawing_zeros(rng):
+        net = build_layer(description, rng, left)
+    net.theta[...] = backend.asarray(theta).reshape(net.theta.shape)
+    return net
+
+
+def build_layer(description, rng, left, depth=0):
+    """Return the layer of a `description`, `depth` nets deep; it takes its sizes from those that are `left`."""
     arguments = dict(description)
-    kind = arguments.pop("kind")
-    if kind == "MLP":
-        if depth > 10:
-            raise ValueError("nets within nets, more than ten deep")
-        return MLP([build(layer, weights, rng, depth + 1) for layer in arguments["layers"]])
-    if kind not in KINDS:
-        raise ValueError(f"a layer {kind}, none of {', '.join(KINDS)}; add its class to "
-                         "npgan.checkpoint.description.KINDS")
-    drawn = ({"irange": 0., "rng": weights} if KINDS[kind].param_names else
-             {"rng": rng} if issubclass(KINDS[kind], (Dropout, NoiseCat, Clusterize)) else {})
-    layer = KINDS[kind](**arguments, **drawn)
-    weights.count(layer)
+    kind = find_class(arguments.pop("kind"))
+    if not issubclass(kind, Layer):
+        raise ValueError(f"{kind.__name__} in place of a layer")
+    if depth > DEPTH:
+        raise ValueError(f"nets within nets, more than {DEPTH} deep")
+    if kind is MLP:
+        return MLP([build_layer(layer, rng, left, depth + 1) for layer in arguments["layers"]])
+    parameters = inspect.signature(kind).parameters
+    start = {"irange": 0., "rng": rng}
+    layer = kind(**arguments, **{name: start[name] for name in start if name in parameters})
+    take_sizes(layer, left)
     return layer
 
 
-def build_generator(description, mlp, rng):
-    """The generator of a `description`, around the net `mlp`; it draws from `rng`."""
-    arguments = {**description, "mlp": mlp, "rng": rng}
-    kind = arguments.pop("kind", "Generator")
-    if kind not in GENERATORS:
-        raise ValueError(f"a generator {kind}, none of {', '.join(GENERATORS)}; add its class to "
-                         "npgan.checkpoint.description.GENERATORS")
-    return GENERATORS[kind](**arguments)
+def take_sizes(layer, left):
+    """Subtract the sizes of a `layer` from those that are `left`; raise ValueError if it is too large."""
+    left["width"] = layer.dim or left["width"]
+    left["numbers"] -= max(layer.nvis or 0, left["width"], getattr(layer, "largest", 0))
+    left["parameters"] -= sum(param.size for param in layer.params)
+    left["layers"] -= 1
+    if min(left.values()) < 0:
+        raise ValueError(f"a net with more parameters than the file, more than {LAYERS} layers, or more than "
+                         f"{NUMBERS} numbers for one example")
 
 
-class Saved(RandomStream):
-    """Stands for the stream that draws weights: hands out those of a saved `theta`, and no more than there are."""
+@contextmanager
+def drawing_zeros(rng):
+    """Within the block the stream `rng` draws zeros and does not move; zeros take no memory until they are changed."""
+    def zeros(*arguments):
+        return xp.zeros(arguments[-1], backend.floatX)
 
-    def __init__(self, theta):
-        self.theta, self.left, self.layers, self.width, self.numbers = theta, theta.size, 0, 0, 0
-
-    def uniform(self, low, high, shape):
-        """The next of them, an array of `shape`, whatever `low` and `high` say."""
-        size = math.prod(shape)
-        W, self.theta = self.theta[:size], self.theta[size:]
-        return backend.asarray(W).reshape(shape)
-
-    def count(self, layer):
-        """
-        Refuse a `layer` with more parameters, biases too, than are left of theta, or after a thousand others.
-
-        And one with which the net has more numbers for one example, between layers or within, than
-        `count_numbers` allows.
-        """
-        self.width = layer.dim or self.width
-        self.numbers += max(self.width, getattr(layer, "largest", 0))
-        count_numbers((self.numbers,))
-        self.left, self.layers = self.left - sum(p.size for p in layer.params), self.layers + 1
-        if self.left < 0 or self.layers > 1000:
-            raise ValueError(f"layers with more parameters than are saved, or more than {self.layers - 1} of them")
-
-
-def settings(part):
-    """
-    The class of a `part` of the run, and its numbers and strings but those that change in training.
-
-    Nor its `free_names`, on which training does not depend and in which a run that goes on may differ.
-    """
-    others = *getattr(part, "state_names", ()), *getattr(part, "free_names", ())
-    return {"kind": type(part).__name__,
-            **{name: value for name, value in vars(part).items()
-               if isinstance(value, (int, float, str, np.generic)) and name not in others}}
-
-
-def difference(there, here, where=""):
-    """The first place, below `where`, at which JSON values `there` and `here` differ, with both; None if none does."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        inner = ((there.get(key), here.get(key), f"{where}.{key}".lstrip(".")) for key in {**there, **here})
-    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        inner = ((*both, f"{where}[{i}]") for i, both in enumerate(zip(there, here)))
-    else:
-        return None if there == here else (where, there, here)
-    return next(filter(None, (difference(*each) for each in inner)), None)
+    rng.uniform = rng.normal = zeros
+    try:
+        yield
+    finally:
+        del rng.uniform, rng.normal

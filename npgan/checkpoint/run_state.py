@@ -1,100 +1,52 @@
 """
-What a training run consists of, for checkpoints: its streams, its parts with state, what says that two runs are one.
+The parts of a training run, what identifies the run, and its state.
 
-The state is what each part (the `Train`, its step, a rule, an extension) lists in its `state_names`.
+The parts are the `Train`, its step, the learning rules, and the extensions that list `argument_names` or `state_names`.
+`argument_names` lists the arguments of a part's constructor that identify it: a saved run is resumed only by a run that
+agrees in all of them.  `state_names` lists the attributes that training changes: a checkpoint keeps them.
 """
 import ctypes
-import hashlib
-import json
-import math
 import os
 import sys
-from copy import copy
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from npgan.backend import RandomStream, to_numpy, xp
-from npgan.checkpoint.archive import number_in
-from npgan.checkpoint.description import describe, settings
-from npgan.datasets import Dataset
+from npgan.backend import to_numpy, xp
+from npgan.checkpoint.description import describe
 from npgan.kernels.blas import openblas
-from npgan.learning_rule import LearningRule
-from npgan.train import stateful, stateful_extensions
-
-LATER = "rule_G", "rule_D", "described", "relations"    # of a run's description, which npgan's first files lack
-SERVED = "rules", "net", "average"                      # attributes by which an extension holds other parts of a run
-ADDED = {"rest": None, "stop": False, "saturation": {}}      # to the state since, with what the lack of them means
-WHOLE = 2**53                                           # beyond any count; what is below is exact as a float
-SUMS = WeakKeyDictionary()                              # of the data sets
 
 
-def streams(train):
-    """The random streams of a run, each once."""
+def is_part(extension):
+    """Return whether an `extension` is a part of the run; others, such as a progress line, only look at it."""
+    return hasattr(extension, "argument_names") or hasattr(extension, "state_names")
+
+
+def name_parts(train):
+    """Return the parts of a run by their names in a checkpoint: a dict."""
+    step = train.step
+    return {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
+            **{f"extensions[{i}]": extension for i, extension in enumerate(filter(is_part, train.extensions))}}
+
+
+def list_streams(train):
+    """Return the random streams of a run, each once."""
     return list(dict.fromkeys([train.rng, *train.step.pair.streams]))
 
 
 def describe_run(train):
-    """
-    What a run and its checkpoint must have in common, in JSON's terms.
-
-    Of parts with `state_names` that is their other numbers and strings; an extension may add `argument_names`, which
-    count without `state_names` as well.
-    """
-    step, parts = train.step, stateful(train)
-    return json.loads(json.dumps({
-        "floatX": str(step.pair.generator.theta.dtype),
-        "generator": describe(step.pair.generator), "discriminator": describe(step.pair.discriminator),
-        "dataset": train.dataset,
-        "batch_size": train.batch_size, "seeds": [stream.seed for stream in streams(train)],
-        "step": settings(step),
-        **{loss: settings(getattr(step, loss)) for loss in ("generator_loss", "discriminator_loss")
-           if hasattr(step, loss)},
-        "extensions": [settings(part) for part in stateful_extensions(train)],
-        **{name: settings(rule) if name in parts else {"kind": type(rule).__name__}
-           for name, rule in (("rule_G", step.rule_G), ("rule_D", step.rule_D))},
-        "described": [describe(extension) for extension in train.extensions if hasattr(extension, "argument_names")],
-        "relations": relations(train),
-    }, default=told))
-
-
-def relations(train):
-    """For each extension that serves others, such as a schedule its rules, the names in the run of what it serves."""
-    step = train.step
-    G, D = step.pair.generator, step.pair.discriminator
+    """Return what identifies a run, in JSON's terms: a dict."""
+    G, D, parts = train.step.pair.generator, train.step.pair.discriminator, name_parts(train)
+    del parts["train"]
     names = {id(part): name for name, part in {"generator": G, "generator.mlp": G.mlp, "discriminator": D,
-                                               "rule_G": step.rule_G, "rule_D": step.rule_D, **stateful(train)}.items()}
-
-    def named(thing):
-        if isinstance(thing, list):
-            return [named(part) for part in thing]
-        return names.get(id(thing), type(thing).__name__)
-
-    served = ({name: named(getattr(extension, name)) for name in SERVED if hasattr(extension, name)}
-              for extension in train.extensions)
-    return [each for each in served if each]
+                                               **parts}.items()}
+    return {"floatX": str(G.theta.dtype), "generator": describe(G), "discriminator": describe(D),
+            "dataset": describe(train.dataset), "batch_size": int(train.batch_size),
+            "seeds": [stream.seed for stream in list_streams(train)],
+            **{name: describe(part, names) for name, part in parts.items()}}
 
 
-def told(thing):
-    """What JSON, which knows but numbers and strings, is told of a `thing` in the description of a run."""
-    if isinstance(thing, Dataset):
-        return {"name": thing.name, "rows": len(thing), "shape": thing.shape, "sha256": checksum(thing)}
-    if isinstance(thing, RandomStream):
-        return thing.seed
-    if isinstance(thing, LearningRule):
-        return settings(thing)
-    return describe(thing) if hasattr(thing, "argument_names") else number_in(thing)
-
-
-def checksum(dataset):
-    """The SHA-256 sum of the bytes of the X of a `dataset`, which is taken once."""
-    if dataset not in SUMS:
-        SUMS[dataset] = hashlib.sha256(np.ascontiguousarray(to_numpy(dataset.X))).hexdigest()
-    return SUMS[dataset]
-
-
-def arithmetic():
-    """What decides how sums are rounded, in JSON's terms; threads and kernels of BLAS are None where not known."""
+def describe_arithmetic():
+    """Return what decides how sums are rounded, in JSON's terms: a dict, with None for what BLAS does not report."""
     threads, kernels = openblas("openblas_get_num_threads", "openblas_get_corename")
     if kernels:
         kernels.restype = ctypes.c_char_p
@@ -103,20 +55,57 @@ def arithmetic():
             "ranks": sys.modules["mpi4py.MPI"].COMM_WORLD.size if "mpi4py.MPI" in sys.modules else 1}
 
 
-def is_ours(part):
-    """Whether npgan knows what the state of a `part` can be, and not its user alone."""
-    return type(part).__module__.startswith("npgan.")
+def find_difference(there, here, where=""):
+    """Return the first place where JSON values `there` and `here` differ, and both values; None if they are equal."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        inner = ((there.get(key), here.get(key), f"{where}.{key}".lstrip(".")) for key in {**there, **here})
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        inner = ((*both, f"{where}[{i}]") for i, both in enumerate(zip(there, here)))
+    else:
+        return None if there == here else (where, there, here)
+    return next(filter(None, (find_difference(*each) for each in inner)), None)
 
 
-def check_states(train):
-    """Refuse states, of parts that npgan does not know, that would come back as others; see `check_plain`."""
-    for name, part in stateful(train).items():
-        for attribute in () if is_ours(part) else part.state_names:
-            check_plain(f"{name}.{attribute}", getattr(part, attribute))
+def gather_state(train):
+    """
+    Return the state of a run in two dicts, what JSON keeps and arrays, by names such as "rule_G.velocity".
+
+    The lists of floats in a dict, such as the channels of a monitor's history, are arrays of their own, with names such
+    as "extensions[0].history/epoch": JSON would be slow for long ones.
+
+    Raises
+    ------
+    TypeError
+        For a state that JSON would return changed.
+    """
+    plain, arrays = {}, {}
+    for name, part, attribute in list_state(train):
+        value = getattr(part, attribute)
+        if getattr(value, "ndim", 0):
+            arrays[name] = to_numpy(value)
+            continue
+        if isinstance(value, dict):
+            series = {key: numbers for key, numbers in value.items() if is_series(numbers)}
+            arrays.update({f"{name}/{key}": np.array(numbers) for key, numbers in series.items()})
+            value = {key: other for key, other in value.items() if key not in series}
+        check_plain(name, value)
+        plain[name] = value
+    return plain, arrays
+
+
+def list_state(train):
+    """Return the name in a checkpoint, the part and the attribute of each state of a run: a list of tuples."""
+    return [(f"{name}.{attribute}", part, attribute) for name, part in name_parts(train).items()
+            for attribute in getattr(part, "state_names", ())]
+
+
+def is_series(value):
+    """Return whether `value` is a list of one float or more."""
+    return isinstance(value, list) and len(value) > 0 and all(type(number) is float for number in value)
 
 
 def check_plain(name, value):
-    """Refuse a `value` of the state `name` that a file would not give back as it is: JSON knows lists, and strings."""
+    """Raise TypeError if JSON would not return the `value` of the state `name` as it is."""
     if isinstance(value, tuple) or isinstance(value, dict) and not all(isinstance(key, str) for key in value):
         raise TypeError(f"{name} holds {value!r:.80}, which would come back as another; a checkpoint keeps numbers, "
                         "strings, None, lists, dicts with strings for keys, and arrays")
@@ -124,45 +113,19 @@ def check_plain(name, value):
         check_plain(name, part)
 
 
-def states_among(values, train):
-    """Each part of a run, and its state among the `values` of a file as a dict, as a run could have it."""
-    pair, rows = train.step.pair, np.arange(len(train.dataset))
-    started = {"rule_G.velocity": pair.generator.theta, "rule_D.velocity": pair.discriminator.theta, "train.rest": rows}
-    for name, part in stateful(train).items():
-        state = {}
-        for attribute in part.state_names:
-            key = f"{name}.{attribute}"
-            ours = is_ours(part)                                # others know their own state
-            value = copy(ADDED[attribute]) if ours and attribute in ADDED and key not in values else values[key]
-            if (ours or key in started) and not (value is None and key in started):
-                value = fitting(key, value, started.get(key, getattr(part, attribute)))
-            state[attribute] = value
-        if hasattr(part, "can_have") and not part.can_have(state):
-            words = ", ".join(f"{name}.{attribute} = {value!s:.40}" for attribute, value in state.items())
-            raise ValueError(f"{words}, where a run could not come")
-        yield part, state
-
-
-def fitting(name, value, like):
-    """The `value` that a file has for `name`, if the state of a run can have it where a new run has `like`."""
-    value, like = (each.item() if getattr(each, "ndim", None) == 0 else each for each in (value, like))
-    if hasattr(like, "shape"):                              # an array; one of whole numbers has some rows of the data
-        fits = getattr(value, "dtype", None) == like.dtype and (
-            value.shape == like.shape and np.isfinite(value).all() if like.dtype.kind == "f" else
-            value.ndim == 1 and len(value) <= len(like) and np.isin(value, to_numpy(like)).all())
-    elif isinstance(like, dict):                            # of a monitor
-        fits = isinstance(value, dict) and all(
-            isinstance(numbers, list) and all(type(number) is float or type(number) is int and abs(number) < WHOLE
-                                              for number in numbers) for numbers in value.values())
-    elif isinstance(like, list):
-        fits = isinstance(value, list) and len(value) == len(like)
-        fits = fits and [fitting(name, *pair) for pair in zip(value, like)] == value
-    elif isinstance(like, bool):
-        fits = value in (False, True)
-    elif type(like) in (int, float):
-        fits = type(value) in (int, type(like)) and 0 <= value < (WHOLE if type(value) is int else math.inf)
-    else:
-        fits = isinstance(value, type(like))
-    if not fits:
-        raise ValueError(f"{name} = {str(value)[:40]}, where a run could not come")
-    return value
+def place_state(train, header, arrays):
+    """Give the parts and the random streams of a run the state in the `header` and the `arrays` of a checkpoint."""
+    state, streams = {**header["state"], **arrays}, list_streams(train)
+    for name, array in arrays.items():
+        whole, mark, key = name.partition("/")
+        if mark:
+            state[whole] = {**state[whole], key: array.tolist()}
+    values = [(part, attribute, state[name]) for name, part, attribute in list_state(train)]
+    if len(header["streams"]) != len(streams) or any(place["state"]["inc"] % 2 != 1 for place in header["streams"]):
+        raise ValueError("states that no random stream has")    # with an even inc, it could repeat one number for ever
+    for stream, place in zip(streams, header["streams"]):
+        stream.state = place
+    for net, name in (train.step.pair.generator, "theta_g"), (train.step.pair.discriminator, "theta_d"):
+        net.theta[...] = xp.asarray(state[name])
+    for part, attribute, value in values:
+        setattr(part, attribute, xp.array(value) if hasattr(value, "shape") else value)

@@ -6,9 +6,13 @@ Data sets: rows of numbers with their labels and the shape of their pictures; on
     >>> train.X.shape, train.shape
     ((1197, 64), (8, 8))
 """
+import hashlib
 import math
 from collections.abc import Iterable
+from functools import cached_property
 from numbers import Integral
+
+import numpy as np
 
 from npgan import backend
 from npgan.backend import xp
@@ -48,6 +52,8 @@ class Dataset:
     ValueError
         If X, y and shape do not fit together or a value is NaN or infinite.
     """
+
+    argument_names = "name", "shape", "rows", "checksum"        # by which a checkpoint identifies the data
 
     def __init__(self, X, y=None, shape=None, name="data", caveat=""):
         self.caveat, self.name = caveat, f"{name} (unofficial)" if caveat else name
@@ -108,6 +114,16 @@ class Dataset:
         """The numbers of an epoch's rows in a new order, which `rng` draws: a backend array (n,)."""
         backend.check_stream(rng)
         return xp.asarray(rng.permutation(len(self)))
+
+    @property
+    def rows(self):
+        """The number of rows, an int."""
+        return len(self)
+
+    @cached_property
+    def checksum(self):
+        """The SHA-256 sum of the bytes of X, a str."""
+        return hashlib.sha256(np.ascontiguousarray(backend.to_numpy(self.X))).hexdigest()
 
     def __repr__(self):
         return f"<Dataset {self.name}: {len(self)} rows of {self.shape}>"

@@ -5,8 +5,9 @@ Between layers a picture is one row of a state, in the order (row, column, chann
 layer a minibatch is an array of maps, (row, channel, column, example).  The examples run fastest, and so each operation
 works on long stretches of neighbouring numbers, whatever the windows are.
 """
+import math
+
 from npgan.backend import xp
-from npgan.checks import count_numbers
 
 
 class Correlation:
@@ -47,6 +48,8 @@ class Correlation:
         Rows and columns of z, ceil((side + 2 P - kernel side) / t) + 1: the last patches may hang over the margins.
     patch_size : int
         Rows of W.
+    largest : int
+        The numbers in all strips of one picture.
     order : tuple of int
         The axes of maps that are row, column and channel.
     """
@@ -61,7 +64,7 @@ class Correlation:
         self.out_shape = tuple(-(-(n + 2 * pad - k) // t) + 1 for n, k, t in zip(shape, kernel_shape, stride))
         self.padded = tuple(t * (o - 1) + k for o, k, t in zip(self.out_shape, kernel_shape, stride))
         self.patch_size = kernel_shape[0] * kernel_shape[1] * shape[2]
-        self.largest = count_numbers((self.padded[0], kernel_shape[1], shape[2], self.out_shape[1]))    # in all strips
+        self.largest = math.prod((self.padded[0], kernel_shape[1], shape[2], self.out_shape[1]))
 
     def to_maps(self, state, shape):
         """Return a copy of the rows of `state`, pictures of a `shape` (rows, columns, channels), as maps."""

@@ -51,6 +51,8 @@ class CoordinatedSteps:
         The switches, which extensions such as `Cycler` set.
     """
 
+    argument_names = ("generator_loss", "discriminator_loss", "scale_grads", "target_scale", "no_drop_in_d_for_g",
+                      "noise_both", "alternate_g", "ever_train_discriminator", "ever_train_generator", "freeze")
     state_names = "now_train_generator", "now_train_discriminator"
 
     def __init__(self, pair, rule_G, rule_D, *, generator_loss=NonSaturating(), discriminator_loss=None,
@@ -125,6 +127,7 @@ class AlternatingEpochs:
         k.
     """
 
+    argument_names = "discriminator_steps", "generator_loss"
     state_names = "both", "start"
 
     def __init__(self, pair, rule_G, rule_D, *, discriminator_steps=1, generator_loss=NonSaturating()):
@@ -160,7 +163,7 @@ class Cycler:
     k : int
     """
 
-    state_names = ()                        # none, but a checkpoint of another run than this is to be told apart
+    argument_names = "k",
 
     def __init__(self, k):
         check_positive_ints(k=k)
@@ -185,7 +188,7 @@ class ActivateGenerator:
         On or off.
     """
 
-    state_names = ()                        # none, but a checkpoint of another run than this is to be told apart
+    argument_names = "active_after", "value"
 
     def __init__(self, active_after, value=True):
         self.active_after, self.value = check_nonnegative_int("active_after", active_after), bool(value)
@@ -209,7 +212,7 @@ class ShrinkD:
         f; 1 shrinks nothing.
     """
 
-    state_names = ()
+    argument_names = "factor",
 
     def __init__(self, factor):
         if not 0 < factor <= 1:

@@ -20,6 +20,8 @@ class Blend:
         zeta and mu; not both 0.
     """
 
+    argument_names = "zurich_coeff", "minimax_coeff"
+
     def __init__(self, zurich_coeff=1., minimax_coeff=1.):
         zeta = float(check_finite_number("zurich_coeff", zurich_coeff))
         mu = float(check_finite_number("minimax_coeff", minimax_coeff))
@@ -75,6 +77,8 @@ class Thresholded:
         ``LazyAdversaryCost``.  With 1/2 nothing is masked, as in `NonSaturating`.
     """
 
+    argument_names = "g_eps",
+
     def __init__(self, g_eps=0.):
         self.g_eps = margin_of_doubt("g_eps", g_eps)
 
@@ -106,6 +110,8 @@ class Lazy(CrossEntropy):
     d_eps : float in [0, 1/2]
         How sure D has to be, beyond 1/2; with 1/2 nothing is masked.
     """
+
+    argument_names = "d_eps",
 
     def __init__(self, d_eps=0.):
         self.d_eps = margin_of_doubt("d_eps", d_eps)

@@ -6,7 +6,7 @@ Noise within G, above the bottommost layer, where the paper's experiments have a
 of p_g, as z is.  Given the noise each is affine in its input s.
 """
 from npgan.backend import check_stream, xp
-from npgan.checks import check_positive_ints, check_positive_number, count_numbers
+from npgan.checks import check_positive_ints, check_positive_number
 from npgan.layer import Layer
 from npgan.layers import Dropout
 
@@ -34,7 +34,7 @@ class NoiseCat(Layer):
         check_positive_ints(nvis=nvis, new_dim=new_dim)
         self.std, self.rng = check_positive_number("std", std), rng
         check_stream(rng)
-        self.nvis, self.new_dim, self.dim = nvis, new_dim, count_numbers((nvis + new_dim,))
+        self.nvis, self.new_dim, self.dim = nvis, new_dim, nvis + new_dim
 
     @property
     def streams(self):

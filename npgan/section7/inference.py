@@ -124,8 +124,8 @@ class InferenceBeside:
         Of the noise.
     """
 
+    argument_names = "inferer", "rule", "seed"
     state_names = "theta", "velocity", "rates"
-    argument_names = "inferer", "rule"
 
     def __init__(self, inferer, rule, seed=2014):
         self.inferer, self.rule, self.seed = inferer, rule, seed

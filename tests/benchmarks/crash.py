@@ -56,7 +56,7 @@ def bits(folder, told):
     """All that two equal runs must have in common, by name, from their folder and what they `told`."""
     header, arrays = archive.read(folder / "digits.npz")
     state = header["state"]
-    del state["train.seconds"], state["extensions[1].history"]["training_seconds_this_epoch"]
+    del state["train.seconds"], arrays["extensions[1].history/training_seconds_this_epoch"]
     return {**{name: array.tobytes() for name, array in arrays.items()}, "streams": header["streams"], "state": state,
             "picture": (folder / "digits.png").read_bytes(),
             "table": [line for line in told.splitlines() if " +- " in line]}

@@ -55,7 +55,7 @@ from npgan import checkpoint  # noqa: E402
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps  # noqa: E402
 from npgan.backend import RandomStream  # noqa: E402
 from npgan.checkpoint import archive  # noqa: E402
-from npgan.checkpoint.description import Saved, build  # noqa: E402
+from npgan.checkpoint.description import build_layer, drawing_zeros  # noqa: E402
 from npgan.conv import Deconv, MaxoutConv, Transpose  # noqa: E402
 from npgan.datasets import Dataset, cifar10, digits, fetching, finding, mnist, tfd  # noqa: E402
 from npgan.files import DataError  # noqa: E402
@@ -67,7 +67,7 @@ from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat  
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage  # noqa: E402
 from npgan.section7 import conditional  # noqa: E402
 from npgan.section7.completion import CompletingGenerator  # noqa: E402
-from npgan.train import Train, TrainingDiverged  # noqa: E402
+from npgan.train import Train  # noqa: E402
 
 SECONDS, PATIENCE, MEGABYTES = 5, 60, 200
 LONGEST, DEATHS = 10**4, 20         # characters of a message; how many files of one kind may end the process
@@ -128,7 +128,11 @@ def idx(path):
 
 
 def run(path):
-    """All that can be made of a run's checkpoint: its players, who compute, its history, and the run, which goes on."""
+    """
+    All that can be made of a run's checkpoint: its players, who compute, its history, and the run, which is resumed.
+
+    Training a forged state may end in any error, as long as it ends.
+    """
     saved = checkpoint.load(path)
     pair, history = saved.pair(average=False), saved.history
     assert all(isinstance(values, list) for values in history.values())
@@ -138,7 +142,7 @@ def run(path):
         logits = pair.discriminator.dropout_fprop(players(saved))
         assert logits.shape == (5, 1)
         checkpoint.restore(path, train)
-        with suppress(TrainingDiverged):
+        with suppress(Exception):
             train.main_loop(train.epoch + 1)
     return logits
 
@@ -377,7 +381,9 @@ def within_npz(data, rng):
 def fit(header, entries):
     """Make theta_g as long as the generator in the header has it, if that can be told and is below 2^23."""
     with suppress(Exception):
-        net = build(header["run"]["generator"]["mlp"], Saved(np.zeros(2**23, np.float32)), RandomStream(1))
+        rng, left = RandomStream(1), {"parameters": 2**23, "layers": 1000, "numbers": 2**25, "width": 0}
+        with drawing_zeros(rng):
+            net = build_layer(header["run"]["generator"]["mlp"], rng, left)
         theta = archive.parse(entries["theta_g.npy"])
         entries["theta_g.npy"] = of_type("<f4", np.resize(theta, net.theta.shape))
 
