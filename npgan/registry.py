@@ -19,7 +19,7 @@ OTHERS = {}                                         # those defined elsewhere, b
 
 def register(cls):
     """
-    Record a class of layers or generators under its name, unless npgan has a class of that name.
+    Record `cls`, a class of layers or generators, under its name, unless npgan has a class of that name.
 
     `Layer` and `Generator` call it for each subclass when it is defined.  A later class of the same name replaces an
     earlier one, as a notebook's cell does that is run again.

@@ -83,7 +83,11 @@ def build(description, theta, rng):
 
 
 def build_layer(description, rng, left, depth=0):
-    """Return the layer of a `description`, `depth` nets deep; it takes its sizes from those that are `left`."""
+    """
+    Return the layer of a `description`, `depth` nets deep, which draws from `rng`.
+
+    Its sizes are subtracted from those that are `left`, as `take_sizes` does.
+    """
     arguments = dict(description)
     kind = find_class(arguments.pop("kind"))
     if not issubclass(kind, Layer):
