@@ -16,6 +16,7 @@ from test_gradient_check import FAULTS, Rectifier, random_net
 
 from npgan import backend, gradient_check
 from npgan.backend import RandomStream
+from npgan.gradient_check.cases import cases_of
 
 NETS = 1000
 BOUND = 1e-5                    # on check_grad's answer over the gradient's norm
@@ -54,7 +55,7 @@ class Plain:
     """A thing and its inputs as one function of arrays, for the peers."""
 
     def __init__(self, thing, *inputs):
-        (self.thing, named), = gradient_check._cases(thing, inputs)
+        (self.thing, named), = cases_of(thing, inputs)
         self.arrays = [*named.values(), *self.thing.params]
         self.count, self.fprop = len(named), getattr(self.thing, "dropout_fprop", self.thing.fprop)
         self.streams = [layer.rng for layer in [thing, *getattr(thing, "layers", ())] if getattr(layer, "rng", None)]

@@ -164,8 +164,8 @@ def on(layer):
 
 
 FAULTS = {                          # what to check, and what the report says of it
-    "forgets dh": (on(ForgetsDh), "Wrong: input 0, W, b: not linear in dh, as twice dh gives it 1 times."),
-    "uses dh twice": (on(UsesDhTwice), "Wrong: input 0, W, b: not linear in dh, as twice dh gives it 4 times."),
+    "forgets dh": (on(ForgetsDh), "Wrong: input 0, W, b: not linear in dh: for twice dh it is 1 times as large."),
+    "uses dh twice": (on(UsesDhTwice), "Wrong: input 0, W, b: not linear in dh: for twice dh it is 4 times as large."),
     "misses the bias": (on(MissesTheBias), "Wrong: b: 0 where the slope is not."),
     "misses the mask": (on(MissesTheMask), " slopes"),
     "misses dropout's scale": (on(lambda rng: MissesTheScale(.8, rng=rng)),
@@ -308,7 +308,7 @@ def test_a_large_array_is_covered_at_a_bounded_cost():
 
     layer, X = Counts(RandomStream(1), 100, 100), RandomStream(2).normal((2, 100))
     report = check(layer, X, max_entries=10)
-    assert report.ok and len(passes) < 3 * 4 * (8 + 10) + 10
+    assert report.ok and len(passes) < 3 * 4 * (8 + 10) + 30
     assert [len(row.index) for row in report.rows] == [18, 18, 18]
 
     bprop = layer.bprop                                     # wrong in 1 of 10,000 entries
@@ -383,21 +383,120 @@ def test_curvature_is_no_kink():
 
 @pytest.mark.parametrize("there, ok", [(0., True), (.7, True), (1.5, True), (1.6, False), (-.1, False)])
 def test_where_kinks_meet_any_of_their_sides_are_right(there, ok):
-    """Two rectifiers at 0: the slopes are 1/2 and 1, but bprop finds 0 with both off, or 3/2 with both on."""
+    """
+    Two rectifiers at x = 0: the slopes are 1/2 and 1, but bprop finds 0 with both off, or 3/2 with both on.
+
+    Beside it x = 2, where h = x + b, so that some slopes can be decided.
+    """
     class Both:
         def __init__(self):
-            self.params = [xp.zeros((1, 1), "float64"), xp.zeros((1, 1), "float64")]
+            self.params = [xp.zeros((1, 2), "float64"), xp.zeros((1, 2), "float64")]
 
         def fprop(self, x):
+            self.smooth = x != 0
             b, c = self.params
             return xp.maximum(x + b, 0) - xp.maximum(c - x, 0) / 2
 
         def bprop(self, dh):
-            self.grads = [0 * dh, 0 * dh]
-            return dh * there
+            self.grads = [self.smooth * dh, 0 * dh]
+            return dh * xp.where(self.smooth, 1, there)
 
-    report = check(Both(), xp.zeros((1, 1), "float64"))
-    assert report.ok == ok and report.rows[0].kink.all()
+    report = check(Both(), asarray(np.array([[0., 2.]])))
+    assert report.ok == ok
+    assert_array_equal(report.rows[0].kink, [True, False])
+
+
+class Function:
+    """A function with a slope of its own choice, as an object that check takes."""
+
+    params = grads = ()
+
+    def __init__(self, f, slope):
+        self.f, self.slope = f, slope
+
+    def fprop(self, x):
+        self.x = x
+        return self.f(x)
+
+    def bprop(self, dh):
+        return dh * self.slope(self.x)
+
+
+def test_a_right_gradient_with_kinks_alone_is_undecided():
+    report = check(Bend(), xp.zeros((1, 2), "float64"))
+    assert not report.ok and report.rows[0].ok
+    assert report.sentence.startswith("Undecided: of all slopes 2 are on a kink and 0 are known only to C's rounding")
+
+
+@pytest.mark.parametrize("slope, verdict", [(lambda x: 0 * x, "Wrong: input 0: 0 where the slope is not."),
+                                            (lambda x: 1e5 * xp.cos(1e5 * x), "Undecided: input 0: C bends too")])
+def test_a_strong_bend_is_no_kink_that_would_excuse_a_fault(slope, verdict):
+    """The phase of h = sin(1e5 s) changes by 1.5e-3 over the shortest step."""
+    report = check(Function(lambda x: xp.sin(1e5 * x), slope), asarray(np.array([[.3, -.7]])))
+    assert not report.ok and not report.rows[0].kink.any()
+    assert report.sentence.startswith(verdict)
+
+
+@pytest.mark.parametrize("factor", [1., 1 + 1e-5])
+def test_a_cost_that_is_0_after_large_numbers_cancel_is_never_right(factor):
+    """C = sum (a + 1e6)^2 - C_0 is exactly 0 here, but the sum's rounding errors are about 1e-3."""
+    for seed in range(10):
+        a = RandomStream(seed).normal((5, 1))
+        report = check((lambda a, zero: xp.square(a + 1e6).sum() - zero, lambda a, zero: 2 * factor * (a + 1e6)), a,
+                       xp.square(a + 1e6).sum())
+        assert not report.ok, f"seed {seed}\n{report}"
+
+
+@pytest.mark.parametrize("factor", [2., 0., -7.])
+def test_a_constant_that_drowns_all_slopes_leaves_them_undecided(factor):
+    a = RandomStream(1).normal((5, 1))
+    report = check((lambda a: xp.square(a).sum() + 1e12, lambda a: factor * a), a)
+    assert not report.ok
+    assert "0 are on a kink and 5 are known only to C's rounding errors" in report.sentence
+
+
+class SharesTheMaximum:
+    """h = max(x_1, x_2) of each row; where they tie each gets its `share` of dh."""
+
+    params = grads = ()
+
+    def __init__(self, share):
+        self.share = share
+
+    def fprop(self, x):
+        self.x, h = x, x.max(axis=1, keepdims=True)
+        self.largest = x == h
+        return h
+
+    def bprop(self, dh):
+        tie = self.largest.all(axis=1, keepdims=True)
+        return dh * self.largest * xp.where(tie, asarray(np.array(self.share)), 1)
+
+
+@pytest.mark.parametrize("share, ok", [([1., 0.], True), ([.5, .5], True), ([.2, .8], True), ([1., 1.], False),
+                                       ([0., 0.], False)])
+def test_entries_that_tie_share_one_gradient(share, ok):
+    report = check(SharesTheMaximum(share), asarray(np.array([[.3, .3], [1., 2.], [-.6, -.6]])))
+    assert report.ok == ok, report
+    if not ok:
+        assert "wrong for all together: entries that tie must share one gradient" in report.sentence
+
+
+def test_weights_that_tie_share_one_gradient():
+    class BothPieces(Maxout2):
+        def bprop(self, dh):
+            second = self.first & ~self.tie
+            return Affine.bprop(self, xp.concatenate([dh * self.first, dh * ~second], axis=1))
+
+        def fprop(self, x):
+            h = super().fprop(x)
+            self.tie = xp.ones_like(self.first)
+            return h
+
+    layer = BothPieces(RandomStream(1))
+    layer.W[:, 4:], layer.b[4:] = layer.W[:, :4], layer.b[:4]
+    report = check(layer, RandomStream(2).normal((5, 4)))
+    assert {row.name for row in report.rows if not row.ok} >= {"W", "b"}
 
 
 def random_net(random, rng):
@@ -451,8 +550,8 @@ def test_slopes_that_rounding_drowns_are_named():
     net.layers[1].W *= 1e-12
     report = check(net, rng.normal((3, 2)))
     assert report.ok
-    assert [row.verdict for row in report.rows] == ["too small", "too small", "too small", "too small", "ok"]
-    assert report.sentence.endswith("; rounding drowns those of input 0, h0.W, h0.b, y.W.")
+    assert [row.verdict for row in report.rows] == ["undecided"] * 4 + ["ok"]
+    assert report.sentence.endswith("; kinks and rounding errors leave undecided: input 0, h0.W, h0.b, y.W.")
 
 
 @pytest.mark.parametrize("thing, inputs, error, words", [
@@ -548,4 +647,88 @@ def test_a_gradient_that_no_learning_rule_would_see_is_a_fault(net):
     X = RandomStream(1).normal((5, 3))
     assert check(net(GainInPlace(3)), X).ok
     report = check(net(Gain(3)), X)
-    assert not report.ok and "puts a new array in the place of a gradient's" in report.sentence
+    assert not report.ok and "bprop replaces a gradient by a new array" in report.sentence
+
+
+# How training calls bprop
+
+class Scaled(GainInPlace):
+    """A `Gain` with options that can be made wrong one at a time."""
+
+    def __init__(self, dim, fault):
+        super().__init__(dim)
+        self.fault = fault
+
+    def bprop(self, dh, params=True, inputs=True):
+        if self.fault == "params ignored":
+            params = True
+        ds = super().bprop(dh, params, inputs)
+        if self.fault == "gradients of the slice" and isinstance(inputs, slice):
+            self.dg[...] -= dh[0]
+        if self.fault == "rows of the slice" and isinstance(inputs, slice):
+            ds = ds[inputs]
+        if self.fault == "nothing without params" and not params:
+            return None
+        return ds if inputs else None
+
+
+@pytest.mark.parametrize("fault, words", [
+    ("params ignored", "bprop(dh, params=False, inputs=True) changes grads"),
+    ("gradients of the slice", "bprop(dh, params=True, inputs=a slice) computes other gradients than bprop(dh)"),
+    ("rows of the slice", "bprop(dh, params=True, inputs=a slice) returns another gradient of the input"),
+    ("nothing without params", "bprop(dh, params=False, inputs=True) returns another gradient of the input"),
+])
+def test_each_form_of_bprops_arguments_is_checked(fault, words):
+    X = RandomStream(1).normal((5, 3))
+    assert check(Scaled(3, ""), X).ok
+    report = check(Scaled(3, fault), X)
+    assert not report.ok and words in report.sentence
+
+
+def test_a_layer_whose_bprop_takes_dh_alone_is_a_fault():
+    class TakesDhAlone(GainInPlace):
+        def bprop(self, dh):
+            return super().bprop(dh)
+
+    report = check(TakesDhAlone(3), RandomStream(1).normal((5, 3)))
+    assert report.sentence == "Wrong: bprop does not take the arguments params and inputs of Layer.bprop."
+
+
+@pytest.mark.parametrize("rows", [5, 1])
+def test_a_cache_of_the_first_input_is_caught(rows):
+    class RemembersTheFirstInput(Affine):
+        def fprop(self, x):
+            first = getattr(self, "x", x)
+            h = super().fprop(x)
+            self.x = first
+            return h
+
+    report = check(RemembersTheFirstInput(RandomStream(1)), RandomStream(2).normal((rows, 4)))
+    assert {row.name for row in report.rows if not row.ok} == {"W"}
+
+
+@pytest.mark.parametrize("factor", [1 + 1e-5, 1 + 3e-6, 1 + 1e-8])
+def test_a_constant_factor_of_1_is_never_the_diagnosis(factor):
+    """Each slope is off by its own small amount, so that the best common factor is `factor`, or 1."""
+    layer = Affine(RandomStream(1))
+    bprop, off = layer.bprop, factor + 1e-5 * RandomStream(3).normal((5, 4))
+    layer.bprop = lambda dh: off * bprop(dh)
+    report = check(layer, RandomStream(2).normal((5, 4)))
+    assert not report.ok and "constant factor of 1." not in report.sentence
+
+
+@pytest.mark.parametrize("params, words", [
+    ({"W": 1.}, "params must be a list of arrays, parallel to grads, got a dict"),
+    ([None], "params[0] must be an array of floats, got None"),
+    ([[1., 2.]], "params[0] must be an array of floats, got [1.0, 2.0]"),
+])
+def test_refuses_params_that_are_no_list_of_arrays(params, words):
+    layer = Affine(RandomStream(1))
+    layer.params = params
+    with pytest.raises(TypeError, match=re.escape(words)):
+        check(layer, RandomStream(2).normal((5, 4)))
+
+
+def test_refuses_a_cost_that_is_no_single_number():
+    with pytest.raises(TypeError, match=re.escape("a cost must return a single number, got an array of shape (5, 1)")):
+        check((lambda a: a * a, lambda a: 2 * a), RandomStream(1).normal((5, 1)))
