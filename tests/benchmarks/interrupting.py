@@ -150,7 +150,7 @@ def interrupted(make, way, at, path, expected):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         Tracer(at, partial(interrupt, way)).run(train.main_loop, FIRST)
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt):                      # zipfile closes what is half written by a ValueError
         stopped = True
     if not stopped:
         return "lame", "the interrupt was lost"
