@@ -10,6 +10,8 @@ What flows where, in both kinds of update:
 
     z -> G.fprop -> G(z) -> D.dropout_fprop -> a -> dC/da -> D.bprop -> dC/dG(z) -> G.bprop -> G.grad
 """
+from copy import copy
+
 from npgan.backend import check_stream, xp
 from npgan.checks import check_positive_ints
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
@@ -118,10 +120,22 @@ class Generator:
         """The backward pass from `dx`, dC/dG(z), an array (m, dim); `params` and `inputs` as in `Layer.bprop`."""
         return self.mlp.bprop(dx, params, inputs)
 
+    def __copy__(self):
+        """Return a generator with the same parameters and streams whose passes leave the backward pass as it was."""
+        G = object.__new__(type(self))
+        G.__dict__.update(self.__dict__, mlp=copy(self.mlp))
+        return G
+
     def sample(self, m):
-        """`m` independent samples, an array (m, dim): a forward pass each, no Markov chain (Section 1)."""
+        """
+        Return `m` independent samples, an array (m, dim): a forward pass each, no Markov chain (Section 1).
+
+        It may be called at any time, also from another thread while `Train` is in the midst of an update: a backward
+        pass of G stays right.  The noise comes from G's stream, so training then goes on with other noise.
+        """
         check_positive_ints(m=m)
-        return xp.concatenate([self.fprop(self.noise(min(1000, m - start))) for start in range(0, m, 1000)])
+        G = copy(self)
+        return xp.concatenate([G.fprop(G.noise(min(1000, m - start))) for start in range(0, m, 1000)])
 
     def __repr__(self):
         return f"Generator({self.mlp!r}, noise={self.prior!r})"
@@ -156,8 +170,12 @@ class AdversaryPair:
         return list(dict.fromkeys([*self.generator.streams, *self.discriminator.streams]))
 
     def discriminate(self, x):
-        """D(x), the probability that a row is data and not a sample: an array (m, 1), without dropout."""
-        return sigmoid(self.discriminator.fprop(x))
+        """
+        Return D(x), the probability that a row is data and not a sample: an array (m, 1), without dropout.
+
+        It may be called at any time, as `Generator.sample` may.
+        """
+        return sigmoid(copy(self.discriminator).fprop(x))
 
     def value(self, x, z):
         """Return V(D, G) of eq. 1, in nats, for rows `x` (m, dim) and noise `z`, without dropout: a 0-d array."""

@@ -1,4 +1,6 @@
 """Layers in order, with all parameters in one vector theta and all gradients in one vector grad."""
+from copy import copy
+
 from npgan.backend import xp
 from npgan.layer import Layer
 
@@ -53,6 +55,12 @@ class MLP(Layer):
     def named_layers(self):
         """The name of each layer with parameters, and the layer."""
         return [(name, self.layers[i]) for i, name in zip(self.with_params, self.layer_names)]
+
+    def __copy__(self):
+        """Return a net with the same parameters whose passes leave the backward pass of this one as it was."""
+        net = object.__new__(type(self))
+        net.__dict__.update(self.__dict__, layers=[copy(layer) for layer in self.layers])
+        return net
 
     def __setstate__(self, state):                      # a deep copy's arrays are no longer views of its theta
         self.__dict__.update(state)

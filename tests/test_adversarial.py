@@ -17,6 +17,7 @@ from npgan.adversarial import (
     simultaneous_step,
 )
 from npgan.backend import RandomStream, asarray, to_numpy, xp
+from npgan.conv import Deconv, MaxoutConv
 from npgan.costs import NonSaturating, Saturating
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import LearningRule, Momentum
@@ -443,3 +444,36 @@ def test_data_of_another_precision_than_the_nets():
     for judge in pair.discriminate, lambda x: pair.value(x, pair.generator.noise(6)):
         with pytest.raises(TypeError, match="computes in float32, got float64.*asarray"):
             judge(x.astype("float64"))
+
+
+def dense_net(rng):
+    return MLP([Dropout(.8, rng=rng), Maxout(4, 6, 2, 1., rng), Dropout(.5, rng=rng), RectifiedLinear(6, 5, 1., rng),
+                MLP([Linear(5, 4, 1., rng), Sigmoid(4, 4, 1., rng)])])
+
+
+def convolutional_net(rng):
+    sees = MaxoutConv((4, 4, 1), 3, 2, (3, 3), (2, 2), (1, 1), .5, rng, pad=1)
+    lays_down = Deconv((2, 2, 2), 1, (2, 2), .5, rng, output_stride=(2, 2))
+    return MLP([Linear(4, 16, 1., rng), sees, Linear(sees.dim, 8, 1., rng), lays_down,
+                Linear(lays_down.dim, 4, 1., rng)])
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("net", [dense_net, convolutional_net])
+def test_sampling_between_two_passes_leaves_the_gradients_as_they_are(net):
+    """As by a callback or a thread that draws samples in the midst of an update."""
+    def gradients(disturb):
+        rng, z, x = RandomStream(1), RandomStream(2).normal((5, 4)), RandomStream(3).uniform(0, 1, (7, 4))
+        G = Generator(net(rng), "gaussian", RandomStream(4))
+        D = MLP([net(rng), Linear(4, 1, 1., rng)])
+        pair = AdversaryPair(G, D)
+        a = D.dropout_fprop(G.fprop(z))
+        disturb(pair, x)
+        dx = D.bprop(a)
+        disturb(pair, x)
+        G.bprop(dx)
+        return np.concatenate([to_numpy(G.grad), to_numpy(D.grad)])
+
+    alone = gradients(lambda pair, x: None)
+    assert alone.any()
+    assert_array_equal(gradients(lambda pair, x: (pair.generator.sample(3), pair.discriminate(x))), alone)

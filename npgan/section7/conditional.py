@@ -8,6 +8,8 @@ p_data(c) p_g(x | c) for the samples: its optimum is p_g(x | c) = p_data(x | c) 
 
 Layers that see c take it as the last `ncond` of their inputs; the first of G and the first of D do, others need not.
 """
+from copy import copy
+
 from npgan import backend
 from npgan.adversarial import Generator
 from npgan.backend import xp
@@ -196,8 +198,9 @@ class ConditionalGenerator(Generator):
         if getattr(c, "ndim", 0) != 2 or c.shape[1] != self.ncond or not len(c):
             got = f"shape {c.shape}" if hasattr(c, "shape") else f"{c!r:.40}"
             raise ValueError(f"c must be one or more rows of {self.ncond} numbers, got {got}")
+        G = copy(self)
         parts = (c[start:start + 1000] for start in range(0, len(c), 1000))
-        return xp.concatenate([self.fprop(xp.concatenate([self.noise(len(part)), part], axis=1))[:, :self.mlp.dim]
+        return xp.concatenate([G.fprop(xp.concatenate([G.noise(len(part)), part], axis=1))[:, :G.mlp.dim]
                                for part in parts])
 
     def __repr__(self):
