@@ -36,7 +36,7 @@ class _Kernels(Layer):
         self.correlation, self.max_kernel_norm = correlation, max_kernel_norm
         self.W = initial_weights(correlation.patch_size, num_kernels, rng, irange, **initialisation)
         self.b = initial_bias(init_bias, bias_shape)
-        self.dW, self.db = xp.zeros_like(self.W), xp.zeros_like(self.b)
+        self.dW, self.db = xp.zeros_like(self.W), xp.zeros(self.b.shape, self.b.dtype)
 
     def write_gradients(self, dW, dC_dz):
         """Write `dW`, and db: the sum of the rows of `dC_dz`, and over places as well if b is tied."""

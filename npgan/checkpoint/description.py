@@ -5,6 +5,7 @@ Nets and the parts of runs as checkpoints describe them, in JSON: the class, and
 """
 import inspect
 import json
+import math
 from contextlib import contextmanager
 
 from npgan import backend
@@ -76,7 +77,7 @@ def build(description, theta, rng):
     its parameters with `theta`, before memory is written to.
     """
     left = {"parameters": theta.size, "layers": LAYERS, "numbers": NUMBERS, "width": 0}
-    with drawing_zeros(rng):
+    with drawing_zeros(rng, theta.size):
         net = build_layer(description, rng, left)
     net.theta[...] = backend.asarray(theta).reshape(net.theta.shape)
     return net
@@ -115,9 +116,11 @@ def take_sizes(layer, left):
 
 
 @contextmanager
-def drawing_zeros(rng):
-    """Within the block the stream `rng` draws zeros and does not move; zeros take no memory until they are changed."""
+def drawing_zeros(rng, limit):
+    """Within the block the stream `rng` draws zeros, at most `limit` at a time, and does not move."""
     def zeros(*arguments):
+        if math.prod(arguments[-1]) > limit:
+            raise ValueError("a layer with more weights than the file")
         return xp.zeros(arguments[-1], backend.floatX)
 
     rng.uniform = rng.normal = zeros

@@ -59,7 +59,8 @@ class Checkpoint:
         return {channel: self.arrays[part + mark + channel].tolist() for part, mark, channel in names if mark}
 
     def _theta(self, name, average):
-        theta = self.arrays[self.header["averages"].get(name, name) if average else name]
+        averages = dict(self.header["averages"])
+        theta = self.arrays[averages.get(name, name) if average else name]
         with np.errstate(over="ignore"):
             theta = theta.astype(backend.floatX, copy=False)
         if not np.isfinite(theta).all():

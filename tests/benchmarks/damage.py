@@ -382,7 +382,7 @@ def fit(header, entries):
     """Make theta_g as long as the generator in the header has it, if that can be told and is below 2^23."""
     with suppress(Exception):
         rng, left = RandomStream(1), {"parameters": 2**23, "layers": 1000, "numbers": 2**25, "width": 0}
-        with drawing_zeros(rng):
+        with drawing_zeros(rng, 2**23):
             net = build_layer(header["run"]["generator"]["mlp"], rng, left)
         theta = archive.parse(entries["theta_g.npy"])
         entries["theta_g.npy"] = of_type("<f4", np.resize(theta, net.theta.shape))
@@ -557,7 +557,9 @@ def forged_generators(data, size):
     strings = [long for string in (text, "\U0001f600" + text, "\7" * (len(text) // 6), "\\" * (len(text) // 2))
                for long in ({"version": string}, {"npgan": string, "version": 1}, {"note": string}, {string: 1},
                             {"run": {"generator": {"mlp": {"kind": string}}}})]
-    for changes in nets + strings:
+    longest = "\U0001f600" + "\x7f" * (4 * 10**6)                    # as long as a header may be
+    parts = [{"note": [{"": 0}] * 400_000}, {"note": [[]] * 10**6}, {"version": longest}, {"npgan": longest, "version": 1}]
+    for changes in nets + strings + parts:
         header, entries = opened(data)
         header.update(changes)
         fit(header, entries)
@@ -701,6 +703,7 @@ def main():
     parser.add_argument("--files", type=int, default=14000, help="besides truncations at every length")
     parser.add_argument("--truncate", type=int, default=4096, help="every length up to this, default %(default)s")
     parser.add_argument("--bomb", type=int, default=600, help="MB of zeros, default %(default)s")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="kinds whose names begin so, such as generator")
     parser.add_argument("--seed", type=int, default=2014)
     parser.add_argument("--keep", metavar="FOLDER", help="write files there that did what they should not")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -715,6 +718,8 @@ def main():
             path.write_bytes(data)
             read(path)
         share = -(-chosen.files // len(valid))
+        if chosen.only:
+            valid = {name: kind for name, kind in valid.items() if name.startswith(tuple(chosen.only))}
         for name, (path, data, read) in valid.items():
             row = rows[name] = {"files": 0, "refused": 0, "read": 0, "violations": 0, "slowest, s": 0.}
             tree, made = sorted(Path(folder).rglob("*")), partial(damaged, name, path, data, share, chosen)
