@@ -558,7 +558,8 @@ def forged_generators(data, size):
                for long in ({"version": string}, {"npgan": string, "version": 1}, {"note": string}, {string: 1},
                             {"run": {"generator": {"mlp": {"kind": string}}}})]
     longest = "\U0001f600" + "\x7f" * (4 * 10**6)                    # as long as a header may be
-    parts = [{"note": [{"": 0}] * 400_000}, {"note": [[]] * 10**6}, {"version": longest}, {"npgan": longest, "version": 1}]
+    parts = [{"note": [{"": 0}] * 400_000}, {"note": [[]] * 10**6}, {"version": longest},
+             {"npgan": longest, "version": 1}]
     for changes in nets + strings + parts:
         header, entries = opened(data)
         header.update(changes)
