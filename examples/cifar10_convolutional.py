@@ -1,17 +1,19 @@
 """
-==========================================
-Adversarial nets on CIFAR-10, with kernels
-==========================================
+===========================================
+Adversarial nets on CIFAR-10, convolutional
+===========================================
 
 Trains the convolutional discriminator and the "deconvolutional" generator of Goodfellow et al. (2014), Section 5, on
 photographs, with the numbers of the authors' ``cifar10_convolutional.yaml``, or with those of ``--settings processor``:
-an eighth of the channels and units, and a game that gets somewhere within an hour (an epoch, 1,250 updates, is 88
-seconds of two cores of an AMD EPYC; at ``--scale 1`` one of the authors' 313 updates takes 1.5 seconds).
+an eighth of the channels and units, and first weights and learning rates that make progress within an hour (an epoch of
+1,250 updates takes 88 seconds of two cores of an AMD EPYC; at ``--scale 1`` each of the authors' 313 updates takes 1.5
+seconds).
 
-Reads ``cifar10`` (found through NPGAN_DATA_PATH, or fetched), writes after each epoch ``cifar10_convolutional.npz``, a
-checkpoint, and ``cifar10_convolutional.png``, samples beside their nearest training pictures as in Figure 2d.
+Reads ``cifar10`` (found through NPGAN_DATA_PATH, or downloaded). Writes after each epoch the checkpoint
+``cifar10_convolutional.npz`` and ``cifar10_convolutional.png``, samples beside their nearest training pictures as in
+Figure 2d.
 """
-from section5 import play, start_at_mean_zero, training_options, units
+from section5 import start_at_mean_zero, train_players, training_options, units
 
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream
@@ -31,9 +33,9 @@ print(f"seed {chosen.seed}, scale {chosen.scale:g}")
 # %%
 # The generator
 # -------------
-# At scale 1 it has 64,825,072 parameters.  Its 8,000 sigmoids are 80 channels of 10x10 places; each lays down a kernel
-# of 5x5 pixels in colour, three pixels from the next, which makes 3 * 9 + 5 = 32.  Data come as planes of red, green
-# and blue, kernels go over pixels.
+# At scale 1 it has 64,825,072 parameters.  Its 8,000 sigmoids are 80 channels of 10x10 positions.  Each adds a colour
+# kernel of 5x5 pixels, three pixels from the next one, which makes pictures 3 * 9 + 5 = 32 pixels wide.  Data come as
+# planes of red, green and blue; kernels act on pixels of three colours.
 
 weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
 h, channels, wider = units(8000, chosen.scale), units(80, chosen.scale), chosen.scale ** -.5
@@ -49,14 +51,14 @@ G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G),
 # %%
 # The discriminator
 # -----------------
-# 12,454,073 parameters.  Convolution, maximum over two pieces and over windows that overlap, three times, from sides of
-# 32 to 16, 7 and 5; then a dense maxout layer.
+# 12,454,073 parameters.  Three times a convolution, a maximum over two pieces and one over overlapping windows, from
+# pictures 32 pixels wide to 16, 7 and 5; then a dense maxout layer.
 #
-# With the authors' numbers an eighth of these nets gets nowhere in an hour: through five layers of weights within .005
-# hardly anything passes, and D(x) is still .500 after an epoch.  With weights within .05 and one rate for both, D wins:
-# at .008 D(x) was .98 after two epochs and all samples were one pattern of kernels; at .02 the second epoch ended in
-# NaN.  ``--settings processor`` gives D a rate of a twenty-fifth of G's, small minibatches and so more updates, and a G
-# whose samples differ from the start, by wider weights and about a mean of zero.
+# With the authors' numbers, nets an eighth as wide make no progress in an hour: five layers of weights within .005 pass
+# on almost nothing, and D(x) is still .500 after an epoch.  With weights within .05 and one learning rate for both, D
+# wins: at .008 D(x) was .98 after two epochs and all samples were one pattern of kernels; at .02 the second epoch ended
+# in NaN.  ``--settings processor`` gives D one twenty-fifth of G's learning rate, smaller minibatches and so more
+# updates, and wider first weights of G around a mean of zero, so that samples differ from the start.
 
 irange = chosen.irange_D
 h0 = MaxoutConv(input_shape=(32, 32, 3), num_channels=units(32, chosen.scale), num_pieces=2, kernel_shape=(8, 8), pad=4,
@@ -74,7 +76,6 @@ D = MLP([Transpose(shape=(3, 32, 32), axes=(1, 2, 0)),
 # %%
 # The game, and its pictures
 # --------------------------
-# In yellow the training picture nearest to the sample on its left, by the distance between normalised pictures.  All
-# are divided by the largest magnitude over the samples.
+# In yellow the training picture nearest to the sample on its left, by the distance between normalised pictures.
 
-play(AdversaryPair(G, D), train, valid, order, chosen)
+train_players(AdversaryPair(G, D), train, valid, order, chosen)

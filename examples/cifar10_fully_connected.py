@@ -4,13 +4,15 @@ Adversarial nets on CIFAR-10, fully connected
 =============================================
 
 Trains the dense nets of Goodfellow et al. (2014), Section 5, on photographs, with the numbers of the authors'
-``cifar10_fully_connected.yaml``, or with those of ``--settings processor``: layers an eighth as wide, and a game that
-gets somewhere within an hour (an epoch, 400 updates, is 45 seconds of one core of an AMD EPYC).
+``cifar10_fully_connected.yaml``, or with those of ``--settings processor``: layers an eighth as wide, and first weights
+and learning rates that make progress within an hour (an epoch of 400 updates takes 45 seconds of one core of an AMD
+EPYC).
 
-Reads ``cifar10`` (found through NPGAN_DATA_PATH, or fetched), writes after each epoch ``cifar10_fully_connected.npz``,
-a checkpoint, and ``cifar10_fully_connected.png``, samples beside their nearest training pictures as in Figure 2c.
+Reads ``cifar10`` (found through NPGAN_DATA_PATH, or downloaded). Writes after each epoch the checkpoint
+``cifar10_fully_connected.npz`` and ``cifar10_fully_connected.png``, samples beside their nearest training pictures as
+in Figure 2c.
 """
-from section5 import play, start_at_mean_zero, training_options, units
+from section5 import start_at_mean_zero, train_players, training_options, units
 
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream
@@ -32,11 +34,11 @@ print(f"seed {chosen.seed}, scale {chosen.scale:g}")
 # At scale 1 G has 89,395,072 parameters and D 37,393,601.  G ends in linear units, since a picture of normalised
 # contrast has mean 0 and norm 55, so its values are about 1 in size, of both signs.
 #
-# With the authors' numbers an eighth of these nets starts with samples of a norm 13 times that of the data, which D
-# knows apart after 50 updates, D(G(z)) at .001.  Where samples start about a mean of zero but white noise, each pixel
-# by itself, they mostly stayed so for 1,200 to 1,800 updates, at weights ``irange_y`` of .03 and .1 and two pairs of
-# rates.  With ``--settings processor`` pixels start nearly at 0 and D's weights small, so that what D has learned
-# outweighs what it drew; the samples then become one smooth blob, and after 1,000 updates or so several.
+# With the authors' numbers, nets an eighth as wide start with samples whose norm is 13 times that of the data, and D
+# distinguishes them after 50 updates (D(G(z)) = .001).  Samples that start as white noise with mean zero mostly stayed
+# white noise for 1,200 to 1,800 updates, with ``irange_y`` of .03 and .1 and two pairs of learning rates.  With
+# ``--settings processor`` pixels start near 0 and D's weights small, so that D's learned weights soon outweigh its
+# first ones; the samples become one smooth blob, and after about 1,000 updates several.
 
 weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
 h, u, wider = units(8000, chosen.scale), units(1600, chosen.scale), chosen.scale ** -.5
@@ -56,7 +58,6 @@ D = MLP([Dropout(include_prob=.8, rng=masks),
 # %%
 # The game, and its pictures
 # --------------------------
-# In yellow the training picture nearest to the sample on its left, by the distance between normalised pictures.  All
-# are divided by the largest magnitude over the samples.
+# In yellow the training picture nearest to the sample on its left, by the distance between normalised pictures.
 
-play(AdversaryPair(G, D), train, valid, order, chosen)
+train_players(AdversaryPair(G, D), train, valid, order, chosen)

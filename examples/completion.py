@@ -4,11 +4,11 @@ All conditionals
 ================
 
 Section 7 of Goodfellow et al. (2014), extension 3: "One can approximately model all conditionals p(x_S | x_rest) where
-S is a subset of the indices of x by training a family of conditional models that share parameters."  One G is given any
-part of a digit, and the mask that says which, and makes the rest, differently for each z.
+S is a subset of the indices of x by training a family of conditional models that share parameters."  One G gets any
+part of a digit and the mask of the given pixels, and draws the rest, differently for each z.
 
-Reads MNIST where it is found, otherwise the digits that come with npgan, and writes ``completion.png``;
-``completion.npz`` beside it is a checkpoint.  ``--masks right_half`` trains on the authors' inpainting alone.
+Reads MNIST if it is found, otherwise the digits that come with npgan. Writes ``completion.png`` and the checkpoint
+``completion.npz``. ``--masks right_half`` trains only on the authors' inpainting task.
 """
 from section7 import judge, load, section7_options, streams, train_pair
 
@@ -25,7 +25,7 @@ from npgan.section7.completion import MASKS, CompletingGenerator
 from npgan.section7.conditional import ConditionalDropout, ConditionalMaxout, ConditionalRectifiedLinear
 
 chosen = section7_options(__doc__, "completion.png", masks={
-    "choices": tuple(MASKS), "default": "quadrants_and_pixels", "help": "what to train on, default %(default)s"})
+    "choices": tuple(MASKS), "default": "quadrants_and_pixels", "help": "masks of the training, default %(default)s"})
 numbers = chosen.numbers
 train, valid, test = load(chosen)
 d = train.X.shape[1]
@@ -33,8 +33,8 @@ d = train.X.shape[1]
 # %%
 # The two players
 # ---------------
-# G takes z, the pixels that are given (0 for the others) and the mask; D takes the whole picture, given and made pixels
-# together, and the mask.
+# The inputs of G are z, the given pixels (0 for the others) and the mask; those of D are the whole picture, given and
+# drawn pixels together, and the mask.
 
 weights_G, weights_D, noise, masks, order = streams(chosen)
 G = CompletingGenerator(
@@ -54,14 +54,14 @@ D = MLP([ConditionalDropout(include_prob=.8, rng=masks, ncond=d),
 # %%
 # The game
 # --------
-# At half the other scripts' learning rates: at theirs the nets for MNIST left the finite numbers after 20 epochs.
+# At half the other scripts' learning rates; at their full rates the nets for MNIST reached NaN after 20 epochs.
 
 average = train_pair(AdversaryPair(G, D), train, valid, chosen, order, rate=.5)
 
 # %%
 # Some questions
 # --------------
-# 1 for the pixels that are given.  Halves are rounded so that an odd picture's middle column or row is given.
+# True for the given pixels.  In a picture with an odd number of columns or rows, halves include the middle one.
 
 h, w = train.shape
 row, column = np.divmod(np.arange(d), w)
@@ -74,9 +74,9 @@ questions = {"right half missing": left, "left half missing": ~left, "lower half
 # %%
 # How good are the answers?
 # -------------------------
-# For unseen digits: whether the given pixels are kept; how often a classifier trained on the real digits sees the true
-# class in the completed ones; and how far two completions of one digit are apart in the missing pixels, beside two
-# real digits' distance there (root mean squares).
+# For unseen digits: whether the given pixels are kept; how often a classifier trained on the real digits predicts the
+# true class of the completed ones; and the distance between two completions of one digit in the missing pixels, beside
+# the distance between two real digits there (root mean squares).
 
 x, y = test.X[:1000], test.y[:1000]
 others = x[xp.asarray(np.random.default_rng(chosen.seed).permutation(len(x)))]
@@ -95,8 +95,8 @@ with average.applied():
 # %%
 # The picture
 # -----------
-# For each question three digits, the first of their classes among the test rows: the digit, what is given of it (the
-# rest in grey), and six completions, fair draws.
+# For each mask three digits, the first of their classes among the test rows: the digit, its given part (the rest in
+# grey), and six random completions.
 
 sheet = []
 with average.applied():

@@ -4,10 +4,10 @@ The conditional model
 =======================
 
 Section 7 of Goodfellow et al. (2014), extension 1: p(x | c), "by adding c as input to both G and D".  Here c is a
-digit's class, and G learns to write the digit that it is asked for.
+digit's class, and G learns to draw a digit of that class.
 
-Reads MNIST where it is found, otherwise the digits that come with npgan, and writes ``conditional.png``, one class a
-row; ``conditional.npz`` beside it is a checkpoint.
+Reads MNIST if it is found, otherwise the digits that come with npgan. Writes ``conditional.png``, one class a row, and
+the checkpoint ``conditional.npz``.
 """
 from section7 import CLASSES, judge, load, section7_options, streams, train_pair
 
@@ -37,8 +37,8 @@ d = train.X.shape[1]
 # %%
 # The two players
 # ---------------
-# As without c, but for ten more inputs to the first layer of each, the class as a row of zeros and a one.  Dropout
-# leaves them alone.
+# As without c, except for ten more inputs to the first layer of each player: the class as nine zeros and a one, which
+# dropout does not change.
 
 weights_G, weights_D, noise, masks, order = streams(chosen)
 G = ConditionalGenerator(
@@ -58,21 +58,21 @@ D = MLP([ConditionalDropout(include_prob=.8, rng=masks, ncond=CLASSES),
 # %%
 # The game
 # --------
-# Data rows are [x | c].  Each sample is made for the c of the data row that it stands beside, so that classes are as
-# frequent among samples as among data, and D can tell the two apart by x and by whether x fits c, not by c.
+# Data rows are [x | c].  The samples of a minibatch get the classes of its data rows.  Classes are then equally
+# frequent among samples and data, so D can distinguish them only by x, and by whether x fits c.
 
 
 def rows(data):
-    """[x | c] of labelled digits."""
+    """Return the rows [x | c] of labelled digits."""
     return Dataset(xp.concatenate([data.X, one_hot(data.y, CLASSES)], axis=1), name=f"{data.name} with classes")
 
 
 average = train_pair(AdversaryPair(G, D), rows(train), rows(valid), chosen, order)
 
 # %%
-# Is it the digit that was asked for?
-# -----------------------------------
-# A classifier, trained by this library on the real digits, says so.
+# Do samples have the right class?
+# --------------------------------
+# A classifier trained with this library on the real digits predicts the class of each sample.
 
 asked = np.arange(10 * 1000) % CLASSES
 with average.applied():
@@ -84,8 +84,8 @@ print(f"of {len(asked):,} samples {np.mean(seen == asked):.1%} are of the class 
 # %%
 # How likely are test digits of a class under samples of it?
 # -----------------------------------------------------------
-# 1,000 samples of each class against as many of its training digits as there are, up to 1,000; sigma chosen for each on
-# validation digits of the class.
+# 1,000 samples of each class, beside up to 1,000 of its training digits; sigma is chosen for each on validation digits
+# of the class.
 
 print("\nclass  agreement  Parzen log-likelihood in nats      the same by training digits")
 for k in range(CLASSES):
@@ -98,7 +98,7 @@ for k in range(CLASSES):
 # %%
 # The picture
 # -----------
-# Fair draws, a class a row.
+# Random samples, not selected; one class a row.
 
 patches = 2 * backend.to_numpy(shown).reshape(-1, *train.shape) - 1
 viewer.save(chosen.save_path, viewer.grid(patches, CLASSES, 10))

@@ -6,15 +6,15 @@ Learned approximate inference
 Section 7 of Goodfellow et al. (2014), extension 2: "Learned approximate inference can be performed by training an
 auxiliary network to predict z given x", which "may be trained after the generator net has finished training".
 
-Nets E that learned in several ways are compared on unseen digits: from samples of the finished G, what z was; what the
-output of G's first layer was; or from what z makes G(E(x)) look like x.  Where G is trained here, one learned z beside
-it.
+Compares, on unseen digits, nets E that were trained in several ways on samples x of the finished G: to predict z; to
+predict the output of G's first layer; or to make G(E(x)) look like x. If G is trained here, another net E is trained
+beside it.
 
-Reads MNIST and the generator that comes with npgan where these are found, otherwise trains on the digits that come with
-npgan; writes ``inference.png``, and where it trains G ``inference.npz`` beside it, a checkpoint.
+Reads MNIST and the generator that comes with npgan if both are found; otherwise trains on the digits that come with
+npgan. Writes ``inference.png``, and if it trains G the checkpoint ``inference.npz``.
 """
 from common import plain_generator
-from section7 import load, plain_pair, section7_options, tells_z, train_inferer, train_pair
+from section7 import inference_net, load, plain_pair, section7_options, train_inferer, train_pair
 
 import numpy as np
 
@@ -25,15 +25,15 @@ from npgan.section7.inference import InferenceBeside, inference_step, reconstruc
 
 chosen = section7_options(__doc__, "inference.png")
 if chosen.dataset == "mnist" and chosen.resume:
-    raise ValueError("--resume goes on with a training of G, which on MNIST is the one that comes with npgan; leave it "
-                     "out")
+    raise ValueError("--resume resumes the training of G, but on MNIST this script uses the generator that comes with "
+                     "npgan; leave it out")
 train, valid, test = load(chosen)
 
 # %%
 # Beside G
 # --------
-# The generator that comes with npgan has no training left; on the small digits G is trained here, and one E beside it.
-# E has rectifiers like G's, upside down, below as many linear units as what it is to tell has coordinates.
+# The generator that comes with npgan is already trained; on the small digits G is trained here, with one E beside it.
+# E has G's rectifier layers in reverse order, below one linear unit for each number that it predicts.
 
 if chosen.dataset == "mnist":
     trained = {}
@@ -41,37 +41,37 @@ if chosen.dataset == "mnist":
 else:
     pair, order = plain_pair(train, chosen)
     G = pair.generator
-    trained = {"z (beside G)": tells_z(G, chosen, stream=10)}
+    trained = {"z (beside G)": inference_net(G, chosen, stream=10)}
     rule = Momentum(chosen.numbers.learning_rate_E, init_momentum=.9)
     beside = InferenceBeside(trained["z (beside G)"], rule, chosen.seed)
     average = train_pair(pair, train, valid, chosen, order, [beside])
-    G.theta[...] = average.theta                # E learned the last G's z, from which the average's hardly differs
+    G.theta[...] = average.theta                # E was trained on the last G, which differs little from the average
 
 # %%
 # Afterwards
 # ----------
-# G stays as it is; E sees nothing but its samples, with a little noise on them.
+# G is not trained any more; E sees only its samples, with a little noise added.
 
 before = G.theta.copy()
 for stream, (name, infer_layer, step) in enumerate([
         ("z", None, lambda E, rule: inference_step(E, rule, 100)),
         ("h0 (output of G's first layer)", "h0", lambda E, rule: inference_step(E, rule, 100)),
         ("what remakes samples", None, lambda E, rule: reconstruction_step(E, rule, G.sample(100)))], start=11):
-    trained[name] = tells_z(G, chosen, infer_layer, stream)
+    trained[name] = inference_net(G, chosen, infer_layer, stream)
     train_inferer(trained[name], chosen, step)
 print(f"G's parameters are as before: {bool((G.theta == before).all())}", flush=True)
 
 # %%
-# How near does G(E(x)) come?
-# ---------------------------
-# Squared distance over all pixels, the mean over unseen digits.  Beside it the nearest training digit, the mean digit,
-# and the nearest of 1,000 samples, which needs no E.
+# How near to x is G(E(x))?
+# -------------------------
+# The squared distance over all pixels, averaged over unseen digits.  For comparison, three guesses that need no E: the
+# nearest training digit, the nearest of 1,000 samples, and the mean digit.
 
 x = test.X[:1000]
 
 
 def error(guess):
-    """Mean squared distance of rows from the test digits."""
+    """Return the mean squared distance of the rows `guess` from the test digits."""
     return float(xp.square(x - guess).sum(axis=1).mean())
 
 
@@ -88,7 +88,7 @@ for name, guess in (("nearest training digit", train.X[neighbours.nearest(x, tra
 # %%
 # The picture
 # -----------
-# Above, ten unseen digits; below them a row for what G makes of each E's guess, and the nearest of 1,000 samples.
+# Ten unseen digits; below them a row of G(E(x)) for each E, and a row of the nearest of 1,000 samples.
 
 shown = test.X[:10]
 rows = [shown, *(E.reconstruct(shown) for E in trained.values()), samples[neighbours.nearest(shown, samples)]]

@@ -3,13 +3,13 @@
 Adversarial nets on MNIST
 =========================
 
-Trains the nets of Goodfellow et al. (2014), Section 5, with the numbers of the authors' ``mnist.yaml``, and keeps
-beside G the average of its parameters over the updates, which is what samples and the log-likelihood come from.
+Trains the nets of Goodfellow et al. (2014), Section 5, with the numbers of the authors' ``mnist.yaml``, and averages
+G's parameters over the updates. Samples and the log-likelihood come from the average.
 
-Reads ``mnist`` (found through NPGAN_DATA_PATH, or fetched), writes ``mnist.npz``, a checkpoint after each epoch;
-``mnist_best.npz``, the one of the best log-likelihood of validation rows, which is told every five epochs;
+Reads ``mnist`` (found through NPGAN_DATA_PATH, or downloaded). Writes after each epoch the checkpoint ``mnist.npz``,
+and every five epochs ``mnist_best.npz`` if the log-likelihood of validation rows is the best so far. At the end writes
 ``mnist_generator.npz``, the averaged G alone; ``mnist.png``, samples beside their nearest training digits as in Figure
-2a; and ``mnist.gif``, how samples of the same noise grew, from pictures in ``mnist_epochs``.
+2a; and ``mnist.gif``, samples of the same noise during training, from pictures in ``mnist_epochs``.
 """
 import os
 import sys
@@ -36,7 +36,7 @@ from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
 
 SETTINGS = {
-    "learning_rate": (.1, "of both players"), "decay_factor": (1.000004, "what divides it at each update"),
+    "learning_rate": (.1, "of both players"), "decay_factor": (1.000004, "divides the learning rate at each update"),
     "init_momentum": (.5, "in the first epoch"), "final_momentum": (.7, "from epoch 250 on"),
     "average": (.99999, "decay of the average of G's parameters, which the authors did not have")}
 numbers = {name: {"type": float, "default": value, "help": f"{meaning}, default %(default)s"}
@@ -45,11 +45,11 @@ chosen = options(__doc__, max_epochs=200, save_path="mnist.npz", **numbers,
                  batch_size={"type": positive_int, "default": 100, "help": "default %(default)s"},
                  noise={"choices": tuple(PRIORS), "default": "uniform", "help": "prior of z, default %(default)s"},
                  discriminator_steps={"type": positive_int, "metavar": "K", "help": "Algorithm 1's order with this k, "
-                                      "in place of the authors' simultaneous steps"},
-                 mpi={"action": "store_true", "help": "under mpiexec: deal out the minibatches among its processes"},
+                                      "instead of the authors' simultaneous steps"},
+                 mpi={"action": "store_true", "help": "under mpiexec: divide the minibatches among its processes"},
                  resume={"action": "store_true", "help": RESUME.format("at --save_path", "except --max_epochs")},
                  diagnose={"type": file_path, "metavar": "CHECKPOINT",
-                           "help": "only tell what ails that run, if anything"})
+                           "help": "look for signs of trouble in that run, and do not train"})
 ranks = mpi.start() if chosen.mpi else None
 saved = None if chosen.diagnose is None else checkpoint.load(chosen.diagnose)
 train, valid = mnist.load("train"), mnist.load("valid")
@@ -79,21 +79,21 @@ D = MLP([Dropout(include_prob=.8, rng=masks), Maxout(nvis=784, num_units=240, nu
 # %%
 # Watching G learn
 # ----------------
-# Every five epochs, and at the end, a picture of what the average makes of always the same noise.
+# Every five epochs, and at the end, a picture of samples of the average, always from the same noise.
 
 stem = os.path.splitext(chosen.save_path)[0]
 folder = Path(f"{stem}_epochs")
 
 
 class Growth:
-    """Draws these pictures, as an extension of `Train`; its noise comes from a stream of its own."""
+    """An extension of `Train` that draws these pictures; its noise comes from a random stream of its own."""
 
     def __init__(self):
         with G.rng.aside([chosen.seed, 5]):
             self.z = G.noise(60)
 
     def on_monitor(self, game):
-        """Draw, if it is time."""
+        """Draw a picture, if the epoch is a fifth one or the last."""
         if game.epoch % 5 == 0 or game.epoch >= chosen.max_epochs:
             with average.applied():
                 patches = 2 * G.fprop(self.z).reshape(-1, *train.shape) - 1
@@ -104,8 +104,8 @@ class Growth:
 # %%
 # The authors' training
 # ---------------------
-# Both players step at once.  The rate decays so slowly that both still move much at the end; the average over their
-# way is far better than the last point of it.  It reaches back 100,000 updates: to the first.
+# Both players step at once.  The learning rate decays so slowly that both still move a lot at the end, and the average
+# of their parameters is far better than the last ones.  It extends over 100,000 updates, back to the first.
 
 rule_G, rule_D = (Momentum(chosen.learning_rate, chosen.init_momentum, fused=True) for player in "GD")
 pair = AdversaryPair(G, D)
@@ -126,13 +126,13 @@ game = Train(step, train, batch_size=chosen.batch_size, rng=order, extensions=[
     last_update,
     checkpoint.MonitorBasedSaveBest(f"{stem}_best.npz", monitor, "valid_log_likelihood"),
     growth,
-    checkpoint.Saving(chosen.save_path),                    # after all that a run killed in between would lack
+    checkpoint.Saving(chosen.save_path),                    # last, so a killed run repeats the measurements
     Progress(chosen.max_epochs, monitor, {"D(x)": "valid_d_on_data", "D(G(z))": "valid_d_on_samples",
                                           "log-likelihood": "valid_log_likelihood"})])
 if chosen.resume:
     resume(chosen.save_path, game, chosen)
 if ranks:
-    mpi.share(game, ranks, root=game.extensions[-4:])           # which save, draw and tell
+    mpi.share(game, ranks, root=game.extensions[-4:])           # the extensions that write files or to the screen
 game.main_loop(chosen.max_epochs)
 if ranks and ranks.rank:
     sys.exit()
@@ -140,7 +140,7 @@ if ranks and ranks.rank:
 # %%
 # Samples
 # -------
-# Fair random draws, not chosen; in yellow the training digit nearest to the sample on its left.
+# Random samples, not selected; in yellow the training digit nearest to the sample on its left.
 
 with average.applied():
     sheet = viewer.nearest_sheet(G.sample(20), train.X, train.shape)
@@ -149,7 +149,7 @@ viewer.save(f"{stem}.png", sheet)
 # %%
 # The film
 # --------
-# All pictures of `Growth` up to this epoch's, those from before a ``--resume`` as well.
+# All pictures of `Growth` so far, including those from before a ``--resume``.
 
 growth.on_monitor(game)
 names = [folder / f"{epoch:03}.png" for epoch in (*range(0, game.epoch, 5), game.epoch)]
@@ -164,7 +164,7 @@ with replacing(f"{stem}.gif") as stream, writer.saving(figure, stream.name, dpi=
 # %%
 # The generator alone
 # -------------------
-# In half precision, small enough to hand on.
+# In half precision, small enough to share.
 
 checkpoint.save_generator(f"{stem}_generator.npz", G, average.theta,
                           note={"seed": chosen.seed, "epochs": game.epoch, "learning_rate": chosen.learning_rate})

@@ -1,7 +1,7 @@
 """
 What the scripts about CIFAR-10 and TFD share: their options, the authors' training, and the panels of Figure 2.
 
-`play` reads and writes a run's checkpoint, and writes its panel after each epoch.
+`train_players` reads and writes a run's checkpoint, and writes its panel after each epoch.
 """
 import math
 import os
@@ -21,28 +21,28 @@ from npgan.train import Train
 
 def training_options(description, save_path, max_epochs, settings, **more):
     """
-    As `common.options`, for nets of any width and numbers other than the authors'.
+    Parse options as `common.options` does, with options for the nets' widths and for the numbers of the training.
 
     Parameters
     ----------
     description, save_path, max_epochs, **more
         As there.
     settings : dict
-        By a name, "authors" the first, the numbers that a training may have: ``scale``, ``learning_rate_G``,
-        ``learning_rate_D``, ``batch_size`` and the script's own.  Each is an option too.
+        Sets of numbers by name, first "authors": ``scale``, ``learning_rate_G``, ``learning_rate_D``, ``batch_size``
+        and the script's own.  Each number is an option too.
 
     Returns
     -------
     argparse.Namespace
-        With all numbers of the settings that were chosen, but for those that were given.
+        With the numbers of the chosen settings, except those given as options.
     """
     authors = settings["authors"]
     numbers = {name: {"type": positive_int if isinstance(value, int) else float, "help": f"the authors' is {value:g}"}
                for name, value in authors.items()}
-    numbers["scale"]["help"] = "the nets' widths, in those of the authors"
+    numbers["scale"]["help"] = "the nets' widths relative to the authors'"
     if len(settings) > 1:
-        more["settings"] = {"choices": tuple(settings), "default": "authors", "help": "what all numbers below are that "
-                            "are not given, the authors' or those for a processor; default %(default)s"}
+        more["settings"] = {"choices": tuple(settings), "default": "authors", "help": "defaults of the numbers below: "
+                            "the authors', or numbers for a processor; default %(default)s"}
     chosen = options(
         description, max_epochs=max_epochs, save_path=save_path,
         resume={"action": "store_true", "help": RESUME.format("at --save_path", "except --max_epochs")}, **more,
@@ -57,32 +57,32 @@ def training_options(description, save_path, max_epochs, settings, **more):
 
 def units(number, scale):
     """
-    The units of a layer that has a `number` of them in the authors' nets: `scale` times as many, but one at least.
+    Return the width of a layer that has `number` units in the authors' nets: `scale` times as many, at least one.
 
-    A sum over fewer units spreads less, by the root of `scale`; the scripts start its weights as much wider (`irange`
-    times scale ** -.5), so that whatever the scale the units above start as spread as the authors', and so do the
-    gradients below.
+    A sum over fewer units has a smaller standard deviation, by the factor sqrt(scale).  The scripts therefore draw its
+    weights from a wider range, `irange` times scale ** -.5, so that at any scale the units above, and the gradients
+    below, start with the same standard deviation as in the authors' nets.
     """
     return max(1, round(number * scale))
 
 
 def start_at_mean_zero(layer):
     """
-    Let the outputs of G's last `layer`, above sigmoids, average about 0: b starts at minus what sigmoids of 1/2 make.
+    Set the biases of G's last `layer` so that its outputs have mean 0 where the sigmoids below are 1/2.
 
-    Without it samples start alike, all far from the data in the same direction, and D need look at nothing else.
+    Otherwise the first samples are all far from the data in the same direction, and D learns only that direction.
     """
     layer.b -= layer.fprop(xp.full((1, layer.nvis), .5, layer.b.dtype)).reshape(layer.b.shape)
 
 
 def announce(words, dataset):
-    """Print `words` about a number or a picture made from a `dataset`, and with them the data set's caveat."""
+    """Print `words` about a number or a picture made from a `dataset`, followed by the data set's caveat."""
     print(f"{words} ({dataset.caveat})" if dataset.caveat else words, flush=True)
 
 
 class Panel:
     """
-    Draws a panel of Figure 2 after each epoch, as an extension of `Train`: fair samples, of the same noise each time.
+    An extension of `Train` that draws a panel of Figure 2 after each epoch, always from the same noise.
 
     Parameters
     ----------
@@ -90,31 +90,32 @@ class Panel:
         Of the picture, replaced each time.
     generator : Generator
     average : PolyakAverage
-        Of G's parameters; with it the samples are made.
+        Of G's parameters; the samples are drawn with it.
     seed : int
-        The noise is from a stream of its own.
+        Seed of the noise, which has a random stream of its own.
     """
 
     def __init__(self, path, generator, average, seed):
         self.path, self.generator, self.average, self.seed = path, generator, average, seed
 
     def samples(self, number=20):
-        """A `number` of samples, the first of which are those of the panel."""
+        """Return `number` samples, of which the first are those of the panel."""
         with self.generator.rng.aside([self.seed, 5]), self.average.applied():
             return self.generator.sample(number)
 
     def on_monitor(self, game):
-        """Draw, but not before training."""
+        """Draw the panel, except before training."""
         if game.updates:
             viewer.save(self.path, viewer.nearest_sheet(self.samples(), game.dataset.X, game.dataset.shape))
 
 
-def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, resume=None, earlier=None, more=()):
+def train_players(pair, train, valid, order, chosen, save_path=None, max_epochs=None, resume=None, earlier=None,
+                  more=()):
     """
-    The authors' training, the same for CIFAR-10 and TFD but for the batches and the learning rates.
+    Train as the authors did, the same way for CIFAR-10 and TFD except for batch size and learning rates.
 
-    Both players step at once; momentum grows from .5 to .7 over 250 epochs, and the rate decays with each update.
-    Beside G an average of its parameters is kept, over about 1,000 updates, which is never fed back.
+    Both players step at once; momentum grows from .5 to .7 over 250 epochs, and the learning rate decays with each
+    update.  An average of G's parameters over about 1,000 updates is kept beside G and never fed back.
 
     Parameters
     ----------
@@ -125,9 +126,9 @@ def play(pair, train, valid, order, chosen, save_path=None, max_epochs=None, res
     chosen : argparse.Namespace
         From `training_options`.
     save_path, max_epochs, resume
-        In place of those in `chosen`.
+        Replace those in `chosen`.
     earlier : str, optional
-        The checkpoint that an error names, and --resume goes on from, while there is none at `save_path`.
+        The last good checkpoint as long as there is none at `save_path`.
     more : sequence
         Further extensions.
 

@@ -1,7 +1,7 @@
 """
-What the scripts about Section 7's extensions share: the data, the nets' sizes, the training, and a classifier to judge.
+What the scripts about Section 7's extensions share: data, sizes of nets, training, and a classifier that evaluates.
 
-The data are MNIST where its files are found (see NPGAN_DATA_PATH), the digits that come with npgan otherwise.
+The data are MNIST if its files are found (see NPGAN_DATA_PATH), and otherwise the digits that come with npgan.
 `train_pair` writes a checkpoint beside the script's picture.
 """
 from pathlib import Path
@@ -42,9 +42,9 @@ class Numbers(NamedTuple):
     average: float                          # decay of the average of G
     epochs: int
     classifier_epochs: int
-    inference_updates: int                  # of E, once G is finished
+    inference_updates: int                  # of E, after G's training
     learning_rate_E: float
-    labelled_updates: int                   # of a net that learns few labelled digits
+    labelled_updates: int                   # of a net trained on few labelled digits
 
 
 NUMBERS = {"mnist": Numbers(100, 1200, 240, .005, .5, .2, .2, .9999, 60, 8, 8000, .003, 1000),
@@ -65,7 +65,7 @@ def section7_options(description, save_path, **more):
     epochs = ", ".join(f"{numbers.epochs} on {name}" for name, numbers in NUMBERS.items())
     chosen = options(
         description, max_epochs=epochs, save_path=save_path,
-        dataset={"choices": tuple(DATASETS), "help": "default mnist if its files are found, else the digits of npgan"},
+        dataset={"choices": tuple(DATASETS), "help": "default mnist if its files are found, otherwise digits"},
         resume={"action": "store_true", "help": RESUME.format("beside the picture", "including --max_epochs")}, **more)
     chosen.dataset = chosen.dataset or ("mnist" if all(map(finding.find, mnist.FILES)) else "digits")
     numbers = NUMBERS[chosen.dataset]
@@ -84,7 +84,7 @@ def section7_options(description, save_path, **more):
 
 
 def load(chosen):
-    """The training, validation and test parts of the `chosen` data set."""
+    """Return the training, validation and test parts of the `chosen` data set."""
     parts = [DATASETS[chosen.dataset].load(which) for which in ("train", "valid", "test")]
     for caveat in {part.caveat for part in parts if part.caveat}:
         print(caveat, flush=True)
@@ -92,12 +92,12 @@ def load(chosen):
 
 
 def streams(chosen, number=5):
-    """Random streams of the script's seed: of G's weights, D's weights, noise, masks, the order of rows, and more."""
+    """Return random streams of the script's seed: for G's weights, D's weights, noise, masks, order of rows, others."""
     return [RandomStream([chosen.seed, i]) for i in range(number)]
 
 
 def plain_pair(train, chosen):
-    """The pair of Section 5 for rows of `train`, new, and the stream for the order of rows."""
+    """Return a new pair of Section 5 for rows of `train`, and the random stream for the order of rows."""
     numbers, d = chosen.numbers, train.X.shape[1]
     weights_G, weights_D, noise, masks, order = streams(chosen)
     G = Generator(MLP([RectifiedLinear(nvis=numbers.nz, dim=numbers.hidden, irange=.05, rng=weights_G),
@@ -113,8 +113,8 @@ def plain_pair(train, chosen):
     return AdversaryPair(G, D), order
 
 
-def tells_z(G, chosen, infer_layer=None, stream=11):
-    """A new inference net for `G`: rectifiers as wide as G's, below linear units; weights and noise from a `stream`."""
+def inference_net(G, chosen, infer_layer=None, stream=11):
+    """Return a new inference net for `G`: rectifiers as wide as G's below linear units, drawn from stream `stream`."""
     rng, d, wide = RandomStream([chosen.seed, stream]), G.mlp.dim, chosen.numbers.hidden
     dim = dict(G.mlp.named_layers)[infer_layer].dim if infer_layer else G.nz
     net = MLP([RectifiedLinear(nvis=d, dim=wide, istdev=(2 / d) ** .5, rng=rng),
@@ -124,7 +124,7 @@ def tells_z(G, chosen, infer_layer=None, stream=11):
 
 
 def train_inferer(E, chosen, step):
-    """Train the net of `E` by `step`, a function of E and of its rule, whose rate falls to 0; it must stay finite."""
+    """Train the net of `E` by `step`, a function of E and its learning rule, whose rate falls to 0."""
     rule, num_updates = Momentum(chosen.numbers.learning_rate_E, init_momentum=.9), chosen.numbers.inference_updates
     for update in range(num_updates):
         rule.learning_rate = chosen.numbers.learning_rate_E * (1 - update / num_updates)
@@ -135,20 +135,20 @@ def train_inferer(E, chosen, step):
 
 def train_pair(pair, data, valid, chosen, order, extensions=(), rate=1.):
     """
-    The game of a script, by the authors' simultaneous steps and schedules, saved after each hundredth of the epochs.
+    Train a pair by the authors' simultaneous steps and schedules; save it after each hundredth of the epochs.
 
     Parameters
     ----------
     pair : AdversaryPair
     data, valid : Dataset
-        The rows to train on, and those to watch D on, of which the first 1,000 are taken.
+        The training rows, and the validation rows for the monitor, which uses the first 1,000.
     chosen : argparse.Namespace
         From `section7_options`.
     order : RandomStream
     extensions : sequence
-        More of them, after the average.
+        Further extensions, called after the average.
     rate : float
-        In parts of the learning rates that `Numbers` have.
+        Factor for the learning rates of `Numbers`.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def train_pair(pair, data, valid, chosen, order, extensions=(), rate=1.):
 
 
 def classifier_net(nvis, numbers, weights, masks):
-    """A classifier of the shape of D: two layers of maxout with dropout, below ten outputs."""
+    """Return a classifier of D's shape: two maxout layers with dropout, below ten outputs."""
     return MLP([Dropout(include_prob=.8, rng=masks),
                 Maxout(nvis=nvis, num_units=numbers.units, num_pieces=5, irange=.05, rng=weights),
                 Dropout(include_prob=numbers.include_prob, rng=masks),

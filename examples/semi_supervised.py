@@ -6,17 +6,25 @@ Semi-supervised learning
 Section 7 of Goodfellow et al. (2014), extension 4: "features from the discriminator or inference net could improve
 performance of classifiers when limited labeled data is available."
 
-G and D play on all training digits, without labels; then 100, 300 or 1,000 digits get theirs.  A linear classifier on
-D's hidden units, or on those of a net E that tells z, is compared with one on raw pixels and one on the units of a D
-that was never trained; a net of D's shape that sees the labelled digits alone, with one that starts as D
-("recapitated", with a head of ten outputs in place of D's one).
+G and D are trained on all training digits, without labels; then 100, 300 or 1,000 digits get labels. The script
+compares linear classifiers on D's hidden units, on those of a net E that predicts z, on raw pixels, and on the units of
+an untrained D; and a net of D's shape trained on the labelled digits alone with one initialised as D ("recapitated": a
+head of ten outputs replaces D's single output).
 
-Reads MNIST where it is found, otherwise the digits that come with npgan, and, if it is named, a checkpoint of
-``mnist.py`` in place of training; writes ``semi_supervised.png``, and where it trains ``semi_supervised.npz`` beside
-it, a checkpoint.
+Reads MNIST if it is found, otherwise the digits that come with npgan. If a checkpoint of ``mnist.py`` is named,
+reads it instead of training. Writes ``semi_supervised.png``, and if it trains the checkpoint ``semi_supervised.npz``.
 """
 from common import file_path, plain_generator, positive_int
-from section7 import CLASSES, classifier_net, load, plain_pair, section7_options, tells_z, train_inferer, train_pair
+from section7 import (
+    CLASSES,
+    classifier_net,
+    inference_net,
+    load,
+    plain_pair,
+    section7_options,
+    train_inferer,
+    train_pair,
+)
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -32,17 +40,17 @@ from npgan.section7.inference import inference_step
 
 chosen = section7_options(
     __doc__, "semi_supervised.png",
-    checkpoint={"nargs": "?", "type": file_path, "help": "of mnist.py's nets, in place of training"},
+    checkpoint={"nargs": "?", "type": file_path, "help": "of mnist.py, instead of training"},
     draws={"type": positive_int, "default": 10, "help": "of labels, default %(default)s"})
 if chosen.checkpoint is not None and chosen.resume:
-    raise ValueError(f"--resume goes on with a training, which {chosen.checkpoint} stands in place of; leave one out")
+    raise ValueError(f"--resume resumes a training, but {chosen.checkpoint} replaces the training; leave one out")
 numbers = chosen.numbers
 train, valid, test = load(chosen)
 
 # %%
 # Without labels
 # --------------
-# The game, and the net that tells z from samples.
+# The game, and the net that predicts z from samples.
 
 pair, order = plain_pair(train, chosen)
 if chosen.checkpoint is not None:
@@ -55,13 +63,13 @@ G, D = pair.generator, pair.discriminator
 if G.mlp.dim != train.X.shape[1]:
     raise ValueError(f"{chosen.checkpoint}: expected nets for rows of {train.X.shape[1]} numbers, found {G.mlp.dim}")
 untrained = plain_pair(train, chosen)[0].discriminator
-E = tells_z(G, chosen)
+E = inference_net(G, chosen)
 train_inferer(E, chosen, lambda E, rule: inference_step(E, rule, 100))
 
 
-def scaled(of):
-    """The features `of` training, validation and test rows, divided by the root of their mean square in training."""
-    parts = [of(data.X) for data in (train, valid, test)]
+def scaled(features_of):
+    """Return the features of training, validation and test rows, divided by their root mean square in training."""
+    parts = [features_of(data.X) for data in (train, valid, test)]
     size = xp.sqrt(xp.square(parts[0][:1000]).mean())
     return [part / size for part in parts]
 
@@ -76,19 +84,19 @@ PENALTIES = 1e-4, 1e-3, 1e-2, 1e-1, 1.
 # %%
 # With few labels
 # ---------------
-# Every draw takes as many digits of each class, the same for all that are compared.  The linear classifier's penalty is
-# chosen on the first 300 validation digits, once for each of its rows, with the first draw.
+# Every draw takes the same number of digits of each class, and all classifiers get the same draws.  The penalty of a
+# linear classifier is chosen on the first 300 validation digits with the first draw, once for each number of labels.
 
 
 def drawn(n, draw):
-    """The numbers of `n` training rows, n / 10 of each class."""
+    """Return the indices of `n` training rows, n / 10 of each class."""
     rng = np.random.default_rng([chosen.seed, n, draw])
     return np.concatenate([rng.choice(np.flatnonzero(train.y == k), n // CLASSES, replace=False)
                            for k in range(CLASSES)])
 
 
 def linear(name, n):
-    """Test errors of a linear classifier on the inputs of that name, one for each draw of labels."""
+    """Return the test errors of a linear classifier on the inputs called `name`, one for each draw of `n` labels."""
     X, X_valid, X_test = inputs[name]
 
     def fit(draw, penalty):
@@ -102,7 +110,7 @@ def linear(name, n):
 
 
 def net(start, n):
-    """Test errors of a net of D's shape, one for each draw: a new one, or if `start` is given one that starts as it."""
+    """Return the test errors of a net of D's shape for each draw of `n` labels, initialised as `start` or at random."""
     errors = []
     for draw in range(chosen.draws):
         weights, masks, order = (RandomStream([chosen.seed, n, draw, i]) for i in range(3))
@@ -138,7 +146,7 @@ for name, by_size in results.items():
 figure = Figure(figsize=(8, 4.5), layout="constrained")
 ax = figure.subplots()
 looks = [("s", "#888888", "--"), ("o", "#0072B2", "-"), ("v", "#E69F00", "-"), ("D", "#BBBBBB", ":"),
-         ("P", "#555555", "--"), ("^", "#000000", "-")]              # solid: what the game has taught
+         ("P", "#555555", "--"), ("^", "#000000", "-")]              # solid: features and nets trained by the game
 for (name, mean), (marker, color, dashes) in zip(means.items(), looks):
     ax.errorbar(SIZES, mean, errors_of[name], label=name, marker=marker, color=color, linestyle=dashes, capsize=3)
 ax.set(xscale="log", yscale="log", xlabel="labelled digits", ylabel="test error (%)")

@@ -4,17 +4,17 @@ Adversarial nets on the Toronto Face Database
 =============================================
 
 Trains G of Goodfellow et al. (2014), Section 5, in the two stages of the authors' ``tfd_pretrain/pretrain.yaml`` and
-``tfd_pretrain/train.yaml``, and judges it on the five folds as in Table 1; with ``--scale .125`` the layers are an
-eighth as wide, for a processor (an epoch, 981 updates, is 81 seconds of one core of an AMD EPYC).
+``tfd_pretrain/train.yaml``, and evaluates it on the five folds as in Table 1. With ``--scale .125`` the layers are an
+eighth as wide, for an ordinary processor (an epoch of 981 updates takes 81 seconds of one core of an AMD EPYC).
 
-Reads ``faces/TFD`` (found through NPGAN_DATA_PATH); writes after each epoch of the first stage ``tfd_pretrained.npz``,
-a checkpoint, and ``tfd_pretrained.png``, and of the second ``tfd.npz`` and ``tfd.png``, samples beside their nearest
-training faces as in Figure 2b; prints the log-likelihood, and how near samples are to training faces.
+Reads ``faces/TFD`` (found through NPGAN_DATA_PATH). Writes after each epoch of the first stage the checkpoint
+``tfd_pretrained.npz`` and ``tfd_pretrained.png``, and of the second stage ``tfd.npz`` and ``tfd.png``, samples beside
+their nearest training faces as in Figure 2b. Prints the log-likelihood, and how near samples are to training faces.
 """
 import os
 
 from common import positive_int
-from section5 import announce, play, training_options, units
+from section5 import announce, train_players, training_options, units
 
 import numpy as np
 
@@ -26,26 +26,26 @@ from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
 
-UNLABELED = 98058                                           # pictures of TFD that are in none of the folds' other parts
+UNLABELED = 98058                                           # pictures of TFD that belong to no other part of any fold
 
 chosen = training_options(
     __doc__, save_path="tfd.npz", max_epochs=22,
     settings={"authors": {"scale": 1., "learning_rate_G": .05, "learning_rate_D": .05, "batch_size": 100}},
     pretrain_epochs={"type": positive_int, "default": 50, "help": "of the first stage, default %(default)s"},
     repeat={"type": positive_int, "metavar": "TIMES",
-            "help": f"how often each training face comes in an epoch, default about {UNLABELED:,} / their number"},
+            "help": f"how often an epoch uses each training face, default about {UNLABELED:,} / their number"},
     num_samples={"type": positive_int, "default": 10000, "help": "for the log-likelihood, default %(default)s"})
 print(f"seed {chosen.seed}, scale {chosen.scale:g}")
 
 # %%
 # The faces
 # ---------
-# Training takes those that are unlabeled in all folds.  Where they are fewer than TFD's 98,058, an epoch goes over them
-# several times, each in a new order: what the authors' epochs and schedules mean is a number of updates, 981 an epoch.
+# The training set is the faces that are unlabeled in all folds.  If there are fewer than TFD's 98,058, an epoch uses
+# them several times, each time in a new order, so that an epoch has as many updates as the authors', 981.
 
 
 class Repeated(Dataset):
-    """The rows of a data set, each of which comes `times` times in an epoch, though it is in memory only once."""
+    """A data set whose epochs use each row `times` times; the rows are in memory only once."""
 
     def __init__(self, dataset, times):
         super().__init__(dataset.X, None, dataset.shape, f"tfd unlabeled, {times} times", dataset.caveat)
@@ -55,7 +55,7 @@ class Repeated(Dataset):
         return self.times * len(self.X)
 
     def order(self, rng):
-        """The numbers of an epoch's rows, in orders that `rng` draws."""
+        """Return the order of an epoch's rows, drawn from `rng`."""
         return xp.asarray(np.concatenate([rng.permutation(len(self.X)) for _ in range(self.times)]))
 
 
@@ -67,15 +67,15 @@ valid = folds[0][0]
 # %%
 # The first stage
 # ---------------
-# At scale 1 G has 83,250,304 parameters, and D, which starts afresh in the second stage, 21,037,201.  G's last biases
-# start at the mean face; its last weights at 100 for each pixel.  No unit's weights may have a norm beyond 1.9365.
+# At scale 1 G has 83,250,304 parameters and D 21,037,201; the second stage starts with a new D.  G's last biases start
+# at the mean face, and each pixel starts with 100 nonzero weights.  The norm of a unit's weights is at most 1.9365.
 
 h, u, wider = units(8000, chosen.scale), units(1200, chosen.scale), chosen.scale ** -.5
 limit = {"max_col_norm": 1.9365}
 
 
 def discriminator(weights, masks):
-    """D, of maxout units, with the streams that draw its `weights` and its dropout's `masks`."""
+    """Return D, a net of maxout units, with the random streams of its `weights` and of its dropout `masks`."""
     return MLP([Dropout(include_prob=.8, rng=masks),
                 Maxout(nvis=2304, num_units=u, num_pieces=5, irange=.005, rng=weights, **limit),
                 Dropout(include_prob=.5, rng=masks),
@@ -96,37 +96,37 @@ pretrained = os.path.splitext(chosen.save_path)[0] + "_pretrained.npz"
 
 
 class Anew:
-    """Renames, as a first stage begins, what an earlier run's second stage has saved; an extension of `Train`."""
+    """An extension of `Train` that renames an earlier run's second-stage checkpoint when a first stage begins."""
 
     def on_monitor(self, game):
-        """Rename it, before training alone."""
+        """Rename it before the first update."""
         if not game.updates:
             checkpoint.set_aside(chosen.save_path)
 
 
 in_second = chosen.resume and os.path.exists(chosen.save_path)
 if not in_second:
-    play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
+    train_players(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
          save_path=pretrained, max_epochs=chosen.pretrain_epochs, more=[Anew()])
 
 # %%
 # The second stage
 # ----------------
-# Two new layers below: what was noise to the first three is now the output of 100 sigmoids.  All five are trained, and
-# G has 84,858,404 parameters.
+# G gets two new layers below the first three, whose noise becomes the output of 100 sigmoids.  All five are trained,
+# and G has 84,858,404 parameters.
 
 weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(10, 15))
 G = Generator(MLP([RectifiedLinear(nvis=100, dim=h, irange=.05, rng=weights_G, **limit),
                    Sigmoid(nvis=h, dim=100, irange=.05 * wider, rng=weights_G, init_bias=-2., **limit),
                    *G.mlp.layers]), noise="gaussian", rng=noise)
-panel = play(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
+panel = train_players(AdversaryPair(G, discriminator(weights_D, masks)), train, valid, order, chosen,
              resume=in_second, earlier=pretrained)
 
 # %%
 # Are the samples copies?
 # -----------------------
-# In the panel the face in yellow is the one nearest to the sample on its left.  A generator of few faces may have
-# learned them by heart: its samples would then be nearer to a face than the faces are to each other.
+# In the panel the yellow face is the one nearest to the sample on its left.  A generator trained on few faces may have
+# memorised them: its samples would then be nearer to a face than the faces are to each other.
 
 samples = panel.samples()
 away = to_numpy(xp.sqrt(xp.sum((samples - faces.X[neighbours.nearest(samples, faces.X)]) ** 2, axis=1)))
@@ -144,7 +144,7 @@ for row in away.reshape(4, 5):
 # %%
 # Table 1
 # -------
-# One model serves all folds, as its training faces are the same; each fold's validation faces choose a sigma.
+# One model serves all folds because its training faces are the same; sigma is chosen on each fold's validation faces.
 
 samples = panel.samples(chosen.num_samples)
 results = [parzen.evaluate(test.X, valid.X, samples) for valid, test in folds]

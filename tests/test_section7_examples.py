@@ -65,7 +65,7 @@ def test_semi_supervised_compares_six_classifiers(tmp_path, monkeypatch, capsys)
             "classifiers of few labelled digits 10 in place of 1,000\n") in stdout
     assert "wrote semi_supervised.png" in stdout
     assert_drawn(tmp_path / "semi_supervised.png")
-    with pytest.raises(ValueError, match="^--resume goes on .* semi_supervised.npz stands in place of; leave one"):
+    with pytest.raises(ValueError, match="^--resume resumes .* semi_supervised.npz replaces the training; leave one"):
         play(monkeypatch, tmp_path, "semi_supervised.py", "--dataset", "digits", "semi_supervised.npz", "--resume")
 
 
@@ -74,7 +74,7 @@ def test_semi_supervised_compares_six_classifiers(tmp_path, monkeypatch, capsys)
     ("completion.py", ["--masks", "left"], "invalid choice: 'left'"),
     ("semi_supervised.py", ["--dataset", "digits", "nowhere.npz"], "nowhere.npz"),
     ("conditional.py", ["--dataset", "digits", "--resume"], "No file conditional.npz; leave out --resume"),
-    ("inference.py", ["--dataset", "mnist", "--resume"], "--resume goes on with a training of G, which on MNIST is"),
+    ("inference.py", ["--dataset", "mnist", "--resume"], "--resume resumes the training of G, but on MNIST"),
 ])
 def test_a_mistake_ends_in_one_line_and_status_2(tmp_path, script, arguments, message, monkeypatch, capsys):
     assert message in mistake(monkeypatch, capsys, tmp_path, script, *arguments)
