@@ -327,7 +327,7 @@ def test_blend_needs_finite_weights(coefficients, message):
 
 @pytest.mark.parametrize("make, name", [(Thresholded, "g_eps"), (Lazy, "d_eps")])
 @pytest.mark.parametrize("eps", [-.1, .51, float("nan")])
-def test_a_margin_of_doubt_is_in_0_to_one_half(make, name, eps):
+def test_a_margin_is_in_0_to_one_half(make, name, eps):
     with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1/2\], got {eps}"):
         make(eps)
 
@@ -335,5 +335,5 @@ def test_a_margin_of_doubt_is_in_0_to_one_half(make, name, eps):
 @pytest.mark.parametrize("loss", [CrossEntropy(), Lazy()], ids=["all", "lazy"])
 def test_d_s_objective_is_of_pairs(loss):
     for compute in (loss.cost, loss.grad):
-        with pytest.raises(ValueError, match="as many samples as data rows, got 5 logits in all"):
+        with pytest.raises(ValueError, match="as many samples as data rows, got an odd number of logits, 5"):
             compute(asarray(A_AT))

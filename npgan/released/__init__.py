@@ -1,1 +1,1 @@
-"""Options of the authors' released code outside its five models: coordination of the players, costs, noise layers."""
+"""Options of the authors' released code that its five models do not use: coordination, costs, noise layers."""

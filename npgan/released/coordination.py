@@ -1,9 +1,9 @@
 """
-Who moves, when, and by which pass: the options of the authors' cost, their switches, their trainer by epochs.
+Ways to coordinate G and D: options of the authors' cost, switches that stop a player, and a trainer by epochs.
 
 "Training could be accelerated greatly by devising better methods for coordinating G and D" (Section 7).  The released
-code has tried many, none of them in the five models; here each is an option of `CoordinatedSteps` or an extension of
-`Train`.  The losses that it tried stand in `npgan.costs`, the noise within G in `npgan.released.noise_layers`.
+code contains many such methods and uses none of them in its five models.  Here each is an option of `CoordinatedSteps`
+or an extension of `Train`.  The losses are in `npgan.released.costs`, noise within G in `npgan.released.noise_layers`.
 """
 from npgan.adversarial import discriminator_step, generator_step, stack
 from npgan.backend import xp
@@ -16,8 +16,8 @@ class CoordinatedSteps:
     """
     The update of the released code with all options of its cost, ``AdversaryCost2``: ``step(x, t)`` moves both players.
 
-    Both gradients are taken at the same parameters, by one pass of m samples, as in `simultaneous_step`; with no option
-    given it makes the same steps, in more time, as it writes every gradient out.
+    Both gradients are taken at the same parameters, from one pass of m samples, as in `simultaneous_step`.  Without
+    options its steps are those of `simultaneous_step`.
 
     Parameters
     ----------
@@ -26,29 +26,36 @@ class CoordinatedSteps:
     discriminator_loss : CrossEntropy or Lazy
         What D descends, a cost whose gradient is >= 0 on the samples.
     scale_grads, target_scale : bool and float
-        G's gradient times max(1, target_scale / ||dC_G/dG(z)||), the Frobenius norm over the minibatch: never smaller
-        than it was.  It helps where D is far ahead and what reaches G is too small to move it.
+        Whether G's gradient is multiplied by max(1, target_scale / ||dC_G/dG(z)||), with the Frobenius norm over the
+        minibatch.  It helps if D is far ahead and G's gradient is too small to move G.
     no_drop_in_d_for_g : bool
-        dC_G/dG(z) from a pass of its own through D, without dropout.  It helps where the masks make G's gradient noisy,
-        at the price of another pass.  With `Blend` both of its terms come from that pass.
+        Whether dC_G/dG(z) comes from a separate pass through D, without dropout.  It helps if the masks make G's
+        gradient noisy, and costs another pass.  With `Blend` both terms come from that pass.  The released option
+        differs: see Notes.
     noise_both : float
-        tau >= 0; data and samples reach D as x + tau e and G(z) + tau e', with e and e' from N(0, I) of the stream of
-        G's noise.  It helps where D tells the two apart by what no eye sees, such as pixels exactly 0, and wins early.
+        tau >= 0: D receives x + tau e and G(z) + tau e', with e and e' drawn from N(0, I) by the stream of G's noise.
+        It helps if D wins early by invisible differences, such as pixels that are exactly 0.
     alternate_g : bool
         Sets `now_train_generator` for every second update only: two steps of D to one of G.
     init_now_train_generator : bool
-        Where that switch starts.
+        The first value of that switch.
     ever_train_discriminator, ever_train_generator : bool
-        False is a switch that stays off.
+        False switches a player off for good.
     freeze : bool
-        What it is to be switched off.  In the authors' code, and here if False, the gradient is multiplied by 0: the
-        velocity v <- mu v goes on to move the player, and its norm limits hold.  If True the player's rule is not asked
-        at all, and each bit of its parameters and its velocity stays as it is.
+        How a player is switched off.  False multiplies its gradient by 0, as the authors' code does: the velocity
+        v <- mu v still moves the player, and its norm limits are enforced.  True skips the player's rule, so that its
+        parameters and velocity stay bit-identical.
 
     Attributes
     ----------
     now_train_generator, now_train_discriminator : bool
-        The switches, which extensions such as `Cycler` set.
+        The switches.  Extensions such as `Cycler` set them.
+
+    Notes
+    -----
+    In the released code ``no_drop_in_d_for_g`` does not leave dropout out.  Its separate pass calls
+    ``d.dropout_fprop(S)`` without arguments, so that Pylearn2's defaults apply: fresh masks keep each input of every
+    layer of D with probability .5 and multiply it by 2, whatever rates D has in its own training pass.
     """
 
     argument_names = ("generator_loss", "discriminator_loss", "scale_grads", "target_scale", "no_drop_in_d_for_g",
@@ -98,26 +105,28 @@ class CoordinatedSteps:
             self.now_train_generator = self.init_now_train_generator == (t % 2 == 0)         # for update t + 1
 
     def without_dropout(self, samples, a_dropout):
-        """dC_G/dG(z) by a plain pass of the `samples` through D; a loss that masks goes by the logits `a_dropout`."""
+        """Return dC_G/dG(z) from a plain pass of the `samples` through D; `Thresholded` masks by logits `a_dropout`."""
         D, loss = self.pair.discriminator, self.generator_loss
         a = D.fprop(samples)
         dC_G = loss.grad(a, loss.mask(a_dropout)) if isinstance(loss, Thresholded) else loss.grad(a)
         return D.bprop(dC_G, params=False)
 
     def move(self, player, rule, on):
-        """Let its `rule` move the `player`, by its gradient if it is `on`, by 0 or not at all if it is off."""
-        if on or not self.freeze:
-            if not on:
-                player.grad[...] = 0
-            rule.update(player)
+        """Update the `player` by its `rule`: if it is not `on`, with gradient 0, or not at all if it is frozen."""
+        if not on and self.freeze:
+            return
+        if not on:
+            player.grad[...] = 0
+        rule.update(player)
 
 
 class AlternatingEpochs:
     """
-    Epochs of D alone, by turns with epochs of both, of which the first is D's; one of the released code's trainers.
+    Epochs that train D alone alternate with epochs that train both players; a trainer of the released code.
 
-    In an epoch of both, k steps of D alternate with one of G, each on a minibatch of its own, beginning anew with each
-    epoch.  It helps where D has fallen behind G: it has whole epochs to catch up.
+    The first epoch is D's.  In an epoch of both players, each k minibatches for steps of D are followed by one for a
+    step of G; the count starts at 0 in each epoch.  It helps if D has fallen behind G, because D has whole epochs to
+    catch up.
 
     Parameters
     ----------
@@ -153,10 +162,10 @@ class AlternatingEpochs:
 
 class Cycler:
     """
-    Of every k updates the first alone is G's, as an extension of `Train` (released code).
+    Trains G on the first of every k updates only; an extension of `Train` (released code).
 
-    After update t G's switch is on if t mod k = 0: its gradient is used on updates 1, k + 1, 2k + 1 and so on.
-    It helps where D needs k steps to keep up, and G's, which is small, is to coast meanwhile.
+    After update t it sets G's switch to whether t mod k = 0, so that G's gradient is used in updates 1, k + 1, 2k + 1
+    and so on.  It helps if D needs k steps to keep up with G.
 
     Parameters
     ----------
@@ -170,22 +179,22 @@ class Cycler:
         self.k = k
 
     def on_update(self, train):
-        """Call after each update."""
+        """Set the switch for the next update."""
         switch_generator(train.step, train.updates % self.k == 0)
 
 
 class ActivateGenerator:
     """
-    Sets G's switch once, as an extension of `Train`; with ``init_now_train_generator=False`` D has a head start.
+    Sets G's switch once; an extension of `Train`.  With ``init_now_train_generator=False`` it gives D a head start.
 
-    Not so beside a `Cycler` or with ``alternate_g``, which set the switch after each update.
+    It has no lasting effect beside a `Cycler` or ``alternate_g``, which set the switch after each update.
 
     Parameters
     ----------
     active_after : int
-        After how many epochs; 0 is before training.
+        The number of epochs before the switch is set; 0 sets it before training.
     value : bool
-        On or off.
+        The new value of the switch.
     """
 
     argument_names = "active_after", "value"
@@ -194,39 +203,39 @@ class ActivateGenerator:
         self.active_after, self.value = check_nonnegative_int("active_after", active_after), bool(value)
 
     def on_monitor(self, train):
-        """Set the switch, if it is time to."""
+        """Set the switch after epoch `active_after`."""
         if train.epoch == self.active_after:
             switch_generator(train.step, self.value)
 
 
 class ShrinkD:
     """
-    D's parameters, biases too, times a factor after each update, the authors' ``shrink_d``; an extension of `Train`.
+    Multiplies D's parameters by a factor after each update, the authors' ``shrink_d``; an extension of `Train`.
 
-    theta_d <- f theta_d is a decay of D's weights at the rate 1 - f, which no learning rate scales; it forgets with a
-    time constant of 1/(1 - f) updates.  It helps where D grows surer and surer and G's gradient vanishes.
+    theta_d <- f theta_d decays weights and biases at the rate 1 - f, which no learning rate scales, with a time
+    constant of 1/(1 - f) updates.  It helps if D becomes ever more certain and G's gradient vanishes.
 
     Parameters
     ----------
     factor : float in (0, 1]
-        f; 1 shrinks nothing.
+        f; with 1 the parameters stay as they are.
     """
 
     argument_names = "factor",
 
     def __init__(self, factor):
         if not 0 < factor <= 1:
-            raise ValueError(f"factor must be in (0, 1], got {factor}; leave the extension out to shrink nothing")
+            raise ValueError(f"factor must be in (0, 1], got {factor}; to keep D's parameters, leave the extension out")
         self.factor = float(factor)
 
     def on_update(self, train):
-        """Call after each update, norm limits included."""
+        """Multiply D's parameters by the factor."""
         D = train.step.pair.discriminator
         D.theta *= self.factor
 
 
 def switch_generator(step, on):
-    """Put the switch `now_train_generator` of a training `step` that has one `on` or off."""
+    """Set the switch `now_train_generator` of a training `step` to `on`; raise ValueError if it has none."""
     if not hasattr(step, "now_train_generator"):
         raise ValueError(f"{type(step).__name__} has no switch now_train_generator for an extension to set; "
                          "CoordinatedSteps has one")
@@ -234,5 +243,5 @@ def switch_generator(step, on):
 
 
 def frobenius_norm(a):
-    """The root of the sum of squares, a 0-d array; in float64, as the squares of what reaches G may be too small."""
+    """Return the root of the sum of squares of `a`, a 0-d array; float64 because small gradients' squares underflow."""
     return xp.sqrt(xp.square(a.astype("float64")).sum())

@@ -1,9 +1,9 @@
 """
-Noise within G, above the bottommost layer, where the paper's experiments have all of theirs.
+Noise at intermediate layers of G; the paper's experiments have noise at the bottommost layer only.
 
 "Our theoretical framework permits the use of dropout and other noise at intermediate layers of the generator"
-(Section 5).  These layers draw anew on every forward pass, when G trains and when it samples: what they draw is a part
-of p_g, as z is.  Given the noise each is affine in its input s.
+(Section 5).  These layers draw new noise in every forward pass, when G trains and when it samples: their noise belongs
+to p_g, as z does.  For given noise each layer is affine in its input s.
 """
 from npgan.backend import check_stream, xp
 from npgan.checks import check_positive_ints, check_positive_number
@@ -13,15 +13,15 @@ from npgan.layers import Dropout
 
 class NoiseCat(Layer):
     """
-    More coordinates of noise beside the units below: h = [s, tau e], e ~ N(0, I), so dC/ds is dC/dh's part at s.
+    Coordinates of noise beside the units below: h = [s, tau e], e ~ N(0, I), so dC/ds is dC/dh's part at s.
 
-    It helps where z is narrow, or is to act at several scales: the layers above get chance of their own, which those
-    below need not carry.
+    It helps if z has few coordinates, or if noise should act at several scales: the layers above get noise that the
+    layers below need not pass on.
 
     Parameters
     ----------
     nvis, new_dim : int
-        Units below, and coordinates to add; the layer has nvis + new_dim units.
+        The units below and the coordinates to add; the layer has nvis + new_dim units.
     std : float, > 0
         tau.
     rng : RandomStream
@@ -53,10 +53,10 @@ class NoiseCat(Layer):
 
 class Clusterize(Layer):
     """
-    Each unit pushed up or down by c: h = s + c r, r = +1 or -1 with probability 1/2 each, so dC/ds = dC/dh.
+    Moves each unit up or down by c: h = s + c r, r = +1 or -1 with probability 1/2 each, so dC/ds = dC/dh.
 
-    It makes each sample one of many copies, 2c apart in each unit.  It helps where the data fall into clusters: a
-    threshold above tells the copies apart, which a smooth map of z can only do by growing steep.
+    Each sample becomes one of many copies, 2c apart in each unit.  It helps if the data form clusters: a threshold in
+    a layer above separates the copies, for which a smooth map of z would have to be steep.
 
     Parameters
     ----------
@@ -88,10 +88,10 @@ class Clusterize(Layer):
 
 class IntrinsicDropout(Dropout):
     """
-    Dropout at all times, also when G samples: the masks are noise of G and a part of p_g.
+    Dropout in the plain pass too, so also when G samples: the masks are noise of G and belong to p_g.
 
-    The authors' ``IntrinsicDropoutGenerator`` as a layer.  `Dropout` in G would do nothing, as G trains and samples by
-    the plain pass.  It helps against collapse: neighbouring z cannot give one sample.
+    The authors' ``IntrinsicDropoutGenerator`` as a layer.  `Dropout` has no effect in G, because G trains and samples
+    by the plain pass.  It helps against collapse, because one z has many samples.
     """
 
     def fprop(self, state_below):
