@@ -85,8 +85,10 @@ def test_own_data_take_ten_statements_and_an_own_layer_twenty_lines():
     assert len([line for line in own_parameters.splitlines() if line.strip()]) <= 20
 
 
-def test_the_readmes_layer_of_its_own_parameters_learns(tmp_path):
+def test_the_readmes_layer_of_its_own_parameters_learns_and_is_saved(tmp_path):
     use = """
+from npgan import checkpoint
+from npgan.adversarial import Generator
 from npgan.backend import RandomStream
 from npgan.gradient_check import check
 from npgan.layers import Linear
@@ -99,6 +101,11 @@ assert check(net, X).ok
 net.fprop(X)
 net.bprop(rng.normal((5, 3)))
 assert (net.grad[-3:] != 0).all()
+
+net.theta -= .1 * net.grad
+checkpoint.save_generator("gain.npz", Generator(net, rng=rng), dtype="float64")
+loaded = checkpoint.load("gain.npz").generator().mlp
+assert type(loaded.layers[1]) is Gain and (loaded.fprop(X) == net.fprop(X)).all()
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", inspect.cleandoc(CODE[1]) + use], cwd=tmp_path,
                           env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, timeout=120)
