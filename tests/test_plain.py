@@ -161,9 +161,10 @@ def test_samples_that_come_one_by_one_follow_the_recurrence():
 
 # Learning
 
-def test_momentum_is_the_formula():
+@pytest.mark.parametrize("fused", [False, True])
+def test_momentum_is_the_formula(fused):
     net = MLP([Linear(3, 2, 1., RandomStream(1))])
-    rule = Momentum(.1, .7)
+    rule = Momentum(.1, .7, fused=fused)
     theta, v = to_numpy(net.theta).copy(), np.zeros(net.theta.shape)
     for seed in range(4):
         s, dh = asarray(normal(seed, 5, 3)), asarray(normal(seed + 9, 5, 2))
