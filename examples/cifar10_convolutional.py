@@ -17,10 +17,11 @@ from section5 import start_at_mean_zero, train_players, training_options, units
 
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream
-from npgan.conv import Deconv, MaxoutConv, Transpose
+from npgan.conv import Deconv, MaxoutConv
 from npgan.datasets import cifar10
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
+from npgan.transpose import Transpose
 
 SETTINGS = {"authors": {"scale": 1., "learning_rate_G": .004, "learning_rate_D": .004, "batch_size": 128,
                         "irange_h1": .05, "irange_y": .05, "irange_D": .005},

@@ -2,14 +2,13 @@
 Convolutional layers; `npgan.plain` has cross_correlation, deconvolution and max_pooling as loops.
 
 A row of a state is a picture in the order (row, column, channel), the channel fastest, so these layers stand among
-dense ones as they are.  `Transpose` changes the order where data have another one, such as CIFAR-10's colour planes.
+dense ones as they are.  `npgan.transpose` is for data in another order, such as CIFAR-10's planes of colour.
 
     h0 = MaxoutConv((32, 32, 3), 32, 2, (8, 8), (4, 4), (2, 2), .005, rng, pad=4)       # gives 16 x 16 x 32
     h1 = MaxoutConv(h0.output_shape, 32, 2, (8, 8), (4, 4), (2, 2), .005, rng, pad=3)   # gives 7 x 7 x 32
     D = MLP([Transpose((3, 32, 32), (1, 2, 0)), h0, h1, Linear(h1.dim, 1, .005, rng)])
 """
 import math
-from itertools import permutations
 
 import numpy as np
 
@@ -26,7 +25,7 @@ EXAMPLES = 32                               # pictures that a thread works on at
 
 
 class _Kernels(Layer):
-    """What `MaxoutConv` and `Deconv` share: a `correlation`, its kernels in the columns of W, and the biases b."""
+    """The kernels in the columns of W, and the biases b, that `MaxoutConv` and `Deconv` have for a `correlation`."""
 
     param_names = ("W", "b")
 
@@ -89,7 +88,7 @@ class MaxoutConv(_Kernels):
     output_shape : (int, int, int)
         Rows, columns and channels of the output, the next layer's `input_shape`.
     largest : int
-        The numbers in the largest array that the layer makes for one picture.
+        Numbers in the largest array that the layer makes for one picture; a checkpoint's reader limits it.
     """
 
     argument_names = ("input_shape", "num_channels", "num_pieces", "kernel_shape", "pool_shape", "pool_stride", "pad",
@@ -158,14 +157,12 @@ class Deconv(_Kernels):
 
         h[y,x,c] = sum_{i,j,n} s[i,j,n] W[y + P - t i, x + P - t j, c, n] + b[y,x,c]        `npgan.plain.deconvolution`
 
-    Entry r, q of the kernel of s[i,j] reaches the place y = t i + r - P, x = t j + q - P.  By the chain rule (derived
-    here)
+    Entry r, q of the kernel of s[i,j] lands on y = t i + r - P, x = t j + q - P.  By the chain rule (derived here)
 
         dC/ds[i,j,n]   = sum_{r,q,c} dC/dh[t i + r - P, t j + q - P, c] W[r,q,c,n]      the cross-correlation of dC/dh
         dC/dW[r,q,c,n] = sum_{i,j} dC/dh[t i + r - P, t j + q - P, c] s[i,j,n]
 
-    and db = the sum of dC/dh.  These are the three sums of `Correlation` with dC/dh in place of the picture s and with
-    s in place of dC/dz.
+    and db = sum of dC/dh.  These are the sums of `Correlation` with dC/dh in place of s, and s in place of dC/dz.
 
     Parameters
     ----------
@@ -174,8 +171,7 @@ class Deconv(_Kernels):
     num_channels : int
         Channels c of the output.
     kernel_shape : (int, int)
-        Rows and columns of a kernel.  W is (rows * columns * num_channels, channels below), its rows in a picture's
-        order; column n is the kernel that channel n below lays down.
+        Rows and columns of a kernel.  W is (rows * columns * num_channels, channels below): a kernel in each column.
     irange, rng, init_bias, max_kernel_norm, **initialisation
         As in `MaxoutConv`, with one kernel for each channel below.
     output_stride : (int, int)
@@ -189,8 +185,6 @@ class Deconv(_Kernels):
     ----------
     output_shape : (int, int, int)
         Rows, columns and channels of the output.
-    largest : int
-        The numbers in the largest array that the layer makes for one picture.
     """
 
     argument_names = ("input_shape", "num_channels", "kernel_shape", "output_stride", "pad_out", "tied_b",
@@ -255,44 +249,3 @@ def rows_of(inputs, m):
     mask = np.zeros(m, bool)
     mask[inputs] = True
     return mask
-
-
-class Transpose(Layer):
-    """
-    The same numbers in another order: each row as an array of a `shape`, its axes in the order `axes` (NumPy's).
-
-    ``Transpose((3, 32, 32), (1, 2, 0))`` turns CIFAR-10's planes of red, green and blue into pixels, the order of
-    `MaxoutConv` and `Deconv`; ``Transpose((32, 32, 3), (2, 0, 1))`` turns pixels into planes.  The backward pass puts
-    dC/dh back into the order below.
-
-    Parameters
-    ----------
-    shape : (int, int, int)
-        Shape of a row below.
-    axes : (int, int, int)
-        Axis i of the row above is axis axes[i] of the row below.
-    """
-
-    argument_names = ("shape", "axes")
-
-    def __init__(self, shape, axes):
-        self.shape = check_shape("shape", shape, "first axis", "second axis", "third axis")
-        if tuple(axes) not in permutations(range(3)):
-            raise ValueError(f"axes must be 0, 1 and 2 in some order, got {axes}")
-        self.axes = tuple(axes)
-        self.output_shape = tuple(self.shape[axis] for axis in axes)
-        self.nvis = self.dim = math.prod(self.shape)
-
-    def fprop(self, state_below):
-        self.check_input(state_below)
-        return self.remember(reorder(state_below, self.shape, self.axes))
-
-    def bprop(self, dh, params=True, inputs=True):
-        self.recall(dh)
-        if inputs:
-            return reorder(dh, self.output_shape, [self.axes.index(axis) for axis in range(3)])
-
-
-def reorder(rows, shape, axes):
-    """Return the `rows`, each an array of a `shape`, with the axes of each in the order `axes`."""
-    return rows.reshape(-1, *shape).transpose(0, *(1 + axis for axis in axes)).reshape(rows.shape)

@@ -4,7 +4,7 @@ from importlib import import_module
 OWN = {                                             # npgan's own, with their modules, which are imported when needed
     "Linear": "npgan.layers", "RectifiedLinear": "npgan.layers", "Sigmoid": "npgan.layers", "Maxout": "npgan.layers",
     "Dropout": "npgan.layers",
-    "MaxoutConv": "npgan.conv", "Deconv": "npgan.conv", "Transpose": "npgan.conv",
+    "MaxoutConv": "npgan.conv", "Deconv": "npgan.conv", "Transpose": "npgan.transpose",
     "MLP": "npgan.mlp",
     "Generator": "npgan.adversarial",
     "NoiseCat": "npgan.released.noise_layers", "Clusterize": "npgan.released.noise_layers",

@@ -7,13 +7,13 @@ from numpy.testing import assert_array_equal
 from npgan import backend
 from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream, to_numpy
-from npgan.conv import Transpose
 from npgan.costs import Saturating
 from npgan.datasets import Dataset
 from npgan.diagnosis import diagnose
 from npgan.layers import Linear, RectifiedLinear
 from npgan.mlp import MLP
 from npgan.released.noise_layers import IntrinsicDropout
+from npgan.transpose import Transpose
 
 pytestmark = pytest.mark.usefixtures("float64")
 

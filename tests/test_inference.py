@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from npgan import checkpoint
 from npgan.adversarial import Generator, SimultaneousSteps
 from npgan.backend import RandomStream, asarray, to_numpy
-from npgan.conv import Transpose
 from npgan.costs import squared_error
 from npgan.datasets import Dataset
 from npgan.layers import Linear, RectifiedLinear
@@ -16,6 +15,7 @@ from npgan.mlp import MLP
 from npgan.section7.conditional import ConditionalGenerator
 from npgan.section7.inference import InferenceBeside, Inferer, inference_step, reconstruction_step
 from npgan.train import Train, TrainingDiverged
+from npgan.transpose import Transpose
 
 
 class Still(LearningRule):

@@ -6,10 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan import backend
 from npgan.backend import RandomStream, to_numpy, xp
-from npgan.conv import Deconv, MaxoutConv, Transpose
+from npgan.conv import Deconv, MaxoutConv
 from npgan.layer import Layer
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.mlp import MLP
+from npgan.transpose import Transpose
 
 LAYERS = {
     "linear": lambda rng: Linear(4, 3, 1., rng, init_bias=rng.normal((3,))),

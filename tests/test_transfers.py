@@ -9,7 +9,7 @@ import strict
 from npgan import backend, checkpoint
 from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps, algorithm_1
 from npgan.backend import RandomStream, xp
-from npgan.conv import Deconv, MaxoutConv, Transpose
+from npgan.conv import Deconv, MaxoutConv
 from npgan.costs import NonSaturating, Saturating
 from npgan.datasets import Dataset
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
@@ -21,6 +21,7 @@ from npgan.released.costs import Blend, Lazy, Thresholded
 from npgan.released.noise_layers import Clusterize, IntrinsicDropout, NoiseCat
 from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
 from npgan.train import Train
+from npgan.transpose import Transpose
 
 
 @pytest.fixture(autouse=True)

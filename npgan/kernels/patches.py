@@ -49,7 +49,7 @@ class Correlation:
     patch_size : int
         Rows of W.
     largest : int
-        The numbers in all strips of one picture.
+        Numbers in all strips of one picture.
     order : tuple of int
         The axes of maps that are row, column and channel.
     """

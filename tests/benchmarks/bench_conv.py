@@ -24,13 +24,14 @@ import scipy.fft
 
 from npgan.adversarial import AdversaryPair, Generator, simultaneous_step
 from npgan.backend import RandomStream, blocks
-from npgan.conv import EXAMPLES, Deconv, MaxoutConv, Transpose
+from npgan.conv import EXAMPLES, Deconv, MaxoutConv
 from npgan.kernels.patches import Correlation
 from npgan.kernels.spectra import FourierCorrelation
 from npgan.kernels.threads import in_parallel
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
+from npgan.transpose import Transpose
 
 PRODUCTS, OURS, TORCH = "direct products alone", "npgan", "torch"
 PATCHES, SPECTRA = "npgan, by patches", "npgan, by spectra"

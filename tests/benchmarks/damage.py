@@ -56,7 +56,7 @@ from npgan.adversarial import AdversaryPair, Generator, SeparateSteps  # noqa: E
 from npgan.backend import RandomStream  # noqa: E402
 from npgan.checkpoint import archive  # noqa: E402
 from npgan.checkpoint.description import build_layer, drawing_zeros  # noqa: E402
-from npgan.conv import Deconv, MaxoutConv, Transpose  # noqa: E402
+from npgan.conv import Deconv, MaxoutConv  # noqa: E402
 from npgan.datasets import Dataset, cifar10, digits, fetching, finding, mnist, tfd  # noqa: E402
 from npgan.files import DataError  # noqa: E402
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid  # noqa: E402
@@ -68,6 +68,7 @@ from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage  #
 from npgan.section7 import conditional  # noqa: E402
 from npgan.section7.completion import CompletingGenerator  # noqa: E402
 from npgan.train import Train  # noqa: E402
+from npgan.transpose import Transpose  # noqa: E402
 
 SECONDS, PATIENCE, MEGABYTES = 5, 60, 200
 LONGEST, DEATHS = 10**4, 20         # characters of a message; how many files of one kind may end the process
