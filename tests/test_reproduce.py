@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib import image
 
 BENCHMARKS = Path(__file__).with_name("benchmarks")
 sys.path.insert(0, str(BENCHMARKS))
@@ -128,11 +130,28 @@ def test_a_wrong_number_in_the_pages_is_found(tree, tmp_path, capsys):
     assert status == 1 and found["works.py"]["wrong"] == ["1.6 in the pages, 1.5 came, band 0"]
 
 
-def test_a_second_call_runs_only_what_has_no_result(tree, tmp_path, capsys):
+def test_a_second_call_runs_only_what_has_no_result_from_the_same_code(tree, tmp_path, capsys):
+    calls = tmp_path / "calls"
+    works = tree / "examples/works.py"
+    works.write_text(works.read_text() + f"\nopen({str(calls)!r}, 'a').write('1')")
     rows(tmp_path, capsys, "--only", "works.py")
-    (tree / "examples/works.py").write_text("print('2.5 nats')")
-    assert rows(tmp_path, capsys)[1]["works.py"]["wrong"] == []
-    assert rows(tmp_path, capsys, "--again")[1]["works.py"]["wrong"] == ["1.5 in the pages, 2.5 came, band 0"]
+    assert rows(tmp_path, capsys)[1]["works.py"]["wrong"] == [] and calls.read_text() == "1"
+    rows(tmp_path, capsys, "--only", "works.py", "--again")
+    assert calls.read_text() == "11"
+    works.write_text("print('2.5 nats')")
+    assert rows(tmp_path, capsys)[1]["works.py"]["wrong"] == ["1.5 in the pages, 2.5 came, band 0"]
+
+
+def test_pictures_agree_within_two_levels(tmp_path):
+    one, other = tmp_path / "one.png", tmp_path / "other.png"
+    picture = np.full((2, 3, 3), 100, np.uint8)
+    image.imsave(one, picture)
+    for level, same in ((100, True), (102, True), (103, False)):
+        picture[1, 1, 1] = level
+        image.imsave(other, picture)
+        assert reproduce.same_picture(one, other) is same
+    image.imsave(other, picture[:1])
+    assert not reproduce.same_picture(one, other)
 
 
 def test_moved_first_weights_are_those_of_every_net(tmp_path):
