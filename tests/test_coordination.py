@@ -380,7 +380,7 @@ def test_saving_comes_after_what_changes_the_run(extension, tmp_path):
     (lambda pair: AlternatingEpochs(pair, Spy(), Spy(), discriminator_steps=.5), "discriminator_steps .*got 0.5"),
     (lambda pair: Cycler(0), "k must be a whole number >= 1, got 0"),
     (lambda pair: ActivateGenerator(-1), "active_after must be a whole number >= 0, got -1"),
-    (lambda pair: ShrinkD(0), r"factor must be in \(0, 1\], got 0; leave the extension out"),
+    (lambda pair: ShrinkD(0), r"factor must be in \(0, 1\], got 0; to keep D's parameters, leave the extension out"),
     (lambda pair: ShrinkD(1.01), r"factor must be in \(0, 1\], got 1.01"),
 ])
 def test_bad_arguments(make, message):
