@@ -12,6 +12,7 @@ What flows where, in both kinds of update:
 """
 from copy import copy
 
+from npgan import backend
 from npgan.backend import check_stream, xp
 from npgan.checks import check_positive_ints
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
@@ -67,7 +68,11 @@ class Generator:
             raise TypeError(f"mlp must be an MLP, got {mlp!r}; wrap layers in MLP([...])")
         check_stream(rng)
         self.mlp, self.prior, self.rng = mlp, noise, rng
-        self.layers, self.enforce_norm_limits = mlp.layers, mlp.enforce_norm_limits
+
+    @property
+    def layers(self):
+        """The layers of the net."""
+        return self.mlp.layers
 
     @property
     def nz(self):
@@ -137,6 +142,10 @@ class Generator:
         G = copy(self)
         return xp.concatenate([G.fprop(G.noise(min(1000, m - start))) for start in range(0, m, 1000)])
 
+    def enforce_norm_limits(self):
+        """Shrink the weights whose norm exceeds their layer's limit."""
+        self.mlp.enforce_norm_limits()
+
     def __repr__(self):
         return f"Generator({self.mlp!r}, noise={self.prior!r})"
 
@@ -179,8 +188,8 @@ class AdversaryPair:
 
     def value(self, x, z):
         """Return V(D, G) of eq. 1, in nats, for rows `x` (m, dim) and noise `z`, without dropout: a 0-d array."""
-        D = self.discriminator
-        return -cross_entropy(D.fprop(x), 1) - cross_entropy(D.fprop(self.generator.fprop(z)), 0)
+        G, D = copy(self.generator), copy(self.discriminator)
+        return -cross_entropy(D.fprop(x), 1) - cross_entropy(D.fprop(G.fprop(z)), 0)
 
 
 def labels(a):
@@ -192,6 +201,9 @@ def labels(a):
 
 def stack(x, samples):
     """Return one minibatch (2m, d) for D: the data rows `x` (m, d), and below them as many `samples`."""
+    if not backend.is_array(x):
+        raise TypeError(f"the data must be a plain array, got a {type(x).__name__}; npgan.backend.asarray converts "
+                        "lists and tables")
     if x.shape != samples.shape:
         raise ValueError(f"the data must be rows of {samples.shape[1]} numbers, shape (m, {samples.shape[1]}), "
                          f"got shape {x.shape}")

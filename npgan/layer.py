@@ -108,11 +108,15 @@ class Layer:
         if dh.shape != shape:
             raise ValueError(f"{self!r}: bprop got dh of shape {dh.shape}, but the latest fprop gave {shape}")
 
-    def check_input(self, state_below):
-        """Refuse a `state_below` of another width or precision, in words and not by a failed product."""
+    def check_array(self, state_below):
+        """Raise TypeError unless `state_below` is a plain array: a numpy.matrix, say, would give wrong numbers."""
         if not backend.is_array(state_below):
             raise TypeError(f"{self!r} takes a plain array, got a {type(state_below).__name__}; "
                             "npgan.backend.asarray converts lists and tables")
+
+    def check_input(self, state_below):
+        """Raise an error unless `state_below` is an array (m, nvis) of one or more rows, of the parameters' dtype."""
+        self.check_array(state_below)
         if state_below.ndim != 2 or state_below.shape[1] != self.nvis or not len(state_below):
             raise ValueError(f"{self!r} takes one or more rows of {self.nvis} numbers, shape (m, {self.nvis}), "
                              f"got shape {state_below.shape}")

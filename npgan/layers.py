@@ -192,11 +192,13 @@ class Dropout(Layer):
         return [] if self.rng is None else [self.rng]
 
     def fprop(self, state_below):
+        self.check_array(state_below)
         return self.remember(state_below, None)
 
     def dropout_fprop(self, state_below):
         if self.include_prob == 1:
             return self.fprop(state_below)
+        self.check_array(state_below)
         factor = self.rng.mask(self.include_prob, state_below.shape).astype(state_below.dtype)
         factor *= self.scale
         return self.remember(state_below * factor, factor)

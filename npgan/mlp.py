@@ -62,9 +62,9 @@ class MLP(Layer):
         net.__dict__.update(self.__dict__, layers=[copy(layer) for layer in self.layers])
         return net
 
-    def __setstate__(self, state):                      # a deep copy's arrays are no longer views of its theta
+    def __setstate__(self, state):
         self.__dict__.update(state)
-        self.place(self.theta, self.grad)
+        self.point(xp.array(self.theta), xp.array(self.grad))       # copies, because a loaded array may be read-only
 
     @property
     def params(self):

@@ -417,6 +417,7 @@ def test_bad_discriminator_steps():
         SeparateSteps(pair, Spy(), Spy(), discriminator_steps=0)
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
 @pytest.mark.parametrize("step", [lambda pair, x: discriminator_step(pair, Spy(), *pair.generator.with_noise(x)),
                                   lambda pair, x: simultaneous_step(pair, Spy(), Spy(), x)], ids=["alone", "both"])
 def test_bad_minibatches(step):
@@ -429,6 +430,9 @@ def test_bad_minibatches(step):
     for dtype in ("float64", "float16", "uint8"):                           # two of which would be promoted in silence
         with pytest.raises(TypeError, match=f"float32, got {dtype}"):
             step(pair, x.astype(dtype))
+    for wrong, kind in ((to_numpy(x).tolist(), "list"), (np.asmatrix(to_numpy(x)), "matrix")):
+        with pytest.raises(TypeError, match=f"the data must be a plain array, got a {kind}; npgan.backend.asarray"):
+            step(pair, wrong)
     step(pair, x)                                                           # the players are none the worse
 
 

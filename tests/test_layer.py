@@ -158,6 +158,18 @@ def test_fprop_refuses_a_list():
         LAYERS["linear"](RandomStream(0)).fprop([[1., 2, 3, 4]])
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind, convert", [("matrix", np.asmatrix), ("MaskedArray", np.ma.masked_array)])
+@pytest.mark.parametrize("name", ["linear", "maxout of 2", "dropout", "convolution of 2 pieces",
+                                  "net with dropout below"])
+def test_both_passes_refuse_arrays_that_compute_otherwise(name, kind, convert):
+    """A product of two numpy.matrix is one of matrices: rows = units once gave wrong numbers without an error."""
+    layer, X = LAYERS[name](RandomStream(0)), np.ones((4, 4), "float32")
+    for fprop in layer.fprop, layer.dropout_fprop:
+        with pytest.raises(TypeError, match=f"takes a plain array, got a {kind};"):
+            fprop(convert(X))
+
+
 @pytest.mark.parametrize("dtype", ["float64", "int64", "uint8"])
 def test_fprop_refuses_another_precision(dtype):
     layer, X, _ = layer_input_signal(LAYERS["linear"])

@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan import backend
-from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 
 
@@ -69,6 +71,51 @@ def test_a_deep_copy_is_a_net_of_its_own():
     twin.theta[...] = 3
     assert_array_equal(to_numpy(net.theta), theta)
     assert_array_equal(to_numpy(twin.layers[1].layers[0].W), 3)
+
+
+def pickled(net, folder):
+    return pickle.loads(pickle.dumps(net))
+
+
+def through_read_only_memory(net, folder):
+    """As joblib gives a large net to its worker processes."""
+    joblib = pytest.importorskip("joblib")
+    joblib.dump(net, folder / "net.joblib")
+    return joblib.load(folder / "net.joblib", mmap_mode="r")
+
+
+@pytest.mark.parametrize("convey", [pickled, through_read_only_memory, lambda net, folder: copy.deepcopy(net)],
+                         ids=["pickle", "read-only memory", "deep copy"])
+def test_conveyed_nets_compute_and_train_on(convey, tmp_path):
+    """The copy gives the same outputs, and after one update has the same parameters, in theta and in the layers."""
+    if convey is through_read_only_memory and xp.module is not np:
+        pytest.skip("memory maps are NumPy's")
+    rng = RandomStream(1)
+    net = MLP([RectifiedLinear(4, 5, 1., rng), MLP([Dropout(.5, rng=rng), Sigmoid(5, 3, 1., rng)])])
+    twin = convey(net, tmp_path)
+    X, R = rng.normal((6, 4)), rng.normal((6, 3))
+    before = to_numpy(net.theta).copy()
+    assert_array_equal(to_numpy(twin.fprop(X)), to_numpy(net.fprop(X)))
+    for player in net, twin:
+        Momentum(.1, .5).descend(player, R)
+    assert (to_numpy(net.theta) != before).any()
+    assert_array_equal(to_numpy(twin.theta), to_numpy(net.theta))
+    assert_array_equal(to_numpy(twin.layers[1].layers[1].W), to_numpy(net.layers[1].layers[1].W))
+
+
+def test_a_shallow_copy_shares_parameters_and_leaves_the_forward_pass_alone():
+    rng = RandomStream(1)
+    net = MLP([RectifiedLinear(4, 5, 1., rng), MLP([Sigmoid(5, 3, 1., rng)]), Maxout(3, 2, 2, 1., rng)])
+    X, R = rng.normal((6, 4)), rng.normal((6, 2))
+    net.fprop(X)
+    dX, grad = to_numpy(net.bprop(R)), to_numpy(net.grad).copy()
+    net.fprop(X)
+    twin = copy.copy(net)
+    twin.fprop(rng.normal((9, 4)))
+    assert_array_equal(to_numpy(net.bprop(R)), dX)
+    assert_array_equal(to_numpy(net.grad), grad)
+    net.theta[...] = 0
+    assert not to_numpy(twin.layers[1].layers[0].W).any()
 
 
 def test_parameters_of_the_mnist_nets():

@@ -4,6 +4,7 @@ All conditionals p(x_S | x_rest) of pictures x, for any set S of pixels, by one 
 A mask is 1 for the pixels that are given and 0 for those of S.
 """
 import math
+from copy import copy
 
 from npgan import backend
 from npgan.backend import xp
@@ -148,7 +149,7 @@ class CompletingGenerator(ConditionalGenerator):
     def complete(self, x, mask):
         """Return the pictures `x` (m, dim) with the pixels where `mask` is 0 drawn by G; see `masked`."""
         _, inputs = self.masked(x, mask)
-        return split(self.fprop(inputs), self.mlp.dim)[0]
+        return split(copy(self).fprop(inputs), self.mlp.dim)[0]
 
     def __repr__(self):
         return f"CompletingGenerator({self.mlp!r}, shape={self.shape}, masks={self.masks!r}, noise={self.prior!r})"
