@@ -30,7 +30,7 @@ def in_parallel(work, *parts):
         return list(pool.map(work, *parts))
 
 
-LOCK = threading.Lock()
+LOCK = threading.RLock()            # an interrupt within its block may leave it locked: not for its own thread
 inside = threads_before = 0         # contexts of `products_in_one_thread` that are open, and BLAS's threads before
 
 

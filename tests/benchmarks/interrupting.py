@@ -146,12 +146,14 @@ def executions(lines, stride, rng):
 
 def interrupted(make, way, at, path, expected):
     """Interrupt a run at line number `at`, call `main_loop` again, and return its outcome and what was wrong."""
-    train, stopped = make(path), False
+    train, stopped, tracer = make(path), False, Tracer(at, partial(interrupt, way))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        Tracer(at, partial(interrupt, way)).run(train.main_loop, FIRST)
+        tracer.run(train.main_loop, FIRST)
     except (Exception, KeyboardInterrupt):                      # zipfile closes what is half written by a ValueError
         stopped = True
+    if tracer.count <= at and not stopped:                      # a save took some lines fewer than the one traced
+        return "not reached", None
     if not stopped:
         return "lame", "the interrupt was lost"
     try:
@@ -194,9 +196,11 @@ def interrupt_lines(names=RUNS, ways=WAYS, saving=(False, True), stride=1, repor
     Returns
     -------
     dict
-        By way, how many runs were interrupted, went on, were restored, refused or are lame; and the faults.
+        By way, how many runs were interrupted, went on, were restored, refused, never came to the line or are lame; and
+        the faults.
     """
-    found = {way: {"interrupted": 0, "equal": 0, "restored": 0, "refused": 0, "lame": 0} for way in ways}
+    found = {way: dict.fromkeys(("interrupted", "equal", "restored", "refused", "not reached", "lame"), 0)
+             for way in ways}
     faults, rng, handler = [], random.Random(2014), signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
