@@ -1,5 +1,5 @@
 """
-What ails a game: numbers of its players at one moment, each with what it means and what is healthy.
+Numbers that show whether a trained game is healthy, each with its meaning and its healthy range.
 
     print(diagnose(checkpoint.load("mnist.npz").pair(), mnist.load("train"), mnist.load("valid")))
 """
@@ -17,37 +17,39 @@ from npgan.neighbours import nearest
 
 MEANINGS = {
     "mean D(x), D(G(z))":
-        "What D takes for data.  Healthy: D(x) somewhat the larger, late on MNIST about .45 and .27.  At 1 and 0 D is "
-        "too strong for G; at D(G(z)) near 1 G has outrun D; equal ones say nothing.",
+        "The probability that D gives to fresh data and to samples of being data.  Healthy: D(x) is somewhat larger, "
+        "late on MNIST about .45 and .27.  At 1 and 0, D is too strong for G; at D(G(z)) near 1, G is too strong for "
+        "D; equal means alone do not show which is the case.",
     "gradient norms of G":
-        "What of D's advice reaches each layer of G.  Healthy: .1 to 1.  Hundreds of times less leaves G as it is.",
+        "The size of the gradient that reaches each layer of G through D.  Healthy: .1 to 1.  If it is hundreds of "
+        "times smaller, G hardly changes.",
     "rectifiers never on":
-        "Units of G that no noise turns on and no gradient moves.  Healthy: few, late on MNIST 12% of h1.  Near 100% "
-        "nothing of z passes the layer, and all samples are alike.",
+        "Units of G that are 0 for every z, so that no gradient moves them.  Healthy: few; late on MNIST 12% of h1.  "
+        "Near 100%, z no longer passes the layer, and all samples are alike.",
     "nearest labels":
-        "Which classes G draws: how many samples are nearest to a training row of each.  Healthy: numbers of the order "
-        "of the data's.  A class with almost none is lost.",
+        "How many samples are nearest to a training row of each class.  Healthy: about as many as of the data.  A "
+        "class with almost no samples is lost.",
     "distinct nearest rows":
-        "How many training rows the samples are nearest to.  Healthy: nearly the data's number.  A few mean that G has "
-        "collapsed to a few samples (the Helvetica scenario, Section 6).",
+        "How many different training rows are the nearest to some sample.  Healthy: nearly the number for the data.  "
+        "If there are few, G has collapsed to a few samples (the Helvetica scenario, Section 6).",
 }
 
 
 class Diagnosis(NamedTuple):
     """
-    What `diagnose` found; as a string, the report.
+    The numbers found by `diagnose`; ``str`` of it is a report with their meanings.
 
     Attributes
     ----------
     num_samples : int
-        Samples, and as many fresh rows.
+        The number of samples, and of fresh rows.
     d_on_data, d_on_samples : float, in [0, 1]
         The means of D(x) over fresh rows and of D(G(z)), without dropout; None without D.
     grad_norms : dict of float
-        The L2 norm of dC/d(parameters), in nats per unit, of each layer of G, C being G's loss through D with dropout;
-        None without D.
+        For each layer of G the L2 norm of dC/d(parameters), in nats per unit, where C is G's loss through D with
+        dropout; None without D.
     dead : dict of float, in [0, 1]
-        For each layer of rectifiers in G the part of its units that no noise turned on.
+        For each layer of rectifiers in G the fraction of its units that are 0 for all samples.
     classes, classes_of_data : tuple of int
         How many samples, and fresh rows, are nearest to a training row of each label; None without labels.
     distinct, distinct_of_data : int
@@ -75,31 +77,34 @@ class Diagnosis(NamedTuple):
             samples, data = (" ".join(f"{n:>4}" for n in counts) for counts in (self.classes, self.classes_of_data))
             values["nearest labels"] = f"{samples}   of samples\n{'':25}{data}   of data"
         values["distinct nearest rows"] = f"{self.distinct} of samples, {self.distinct_of_data} of data"
-        entries = (f"{name:<25}{value}\n{fill(MEANINGS[name], 100, initial_indent='    ', subsequent_indent='    ')}"
-                   for name, value in values.items())
-        return "\n\n".join([f"{self.num_samples} samples, and as many rows of data that nobody trained on", *entries])
+        entries = [f"{self.num_samples} samples, and as many rows of data that were not used for training"]
+        for name, value in values.items():
+            meaning = fill(MEANINGS[name], 100, initial_indent="    ", subsequent_indent="    ")
+            entries.append(f"{name:<25}{value}\n{meaning}")
+        return "\n\n".join(entries)
 
 
 def diagnose(players, train, fresh, num_samples=1000, seed=2014, generator_loss=NonSaturating()):
     """
-    Take the numbers of a `Diagnosis`.
+    Return the numbers of a `Diagnosis`.
 
-    Noise and masks come from streams of its own, so a game goes the same way with it or without.
+    Noise and masks come from random streams of its own, so that a training in between is bit-identical with it and
+    without.
 
     Parameters
     ----------
-    players : AdversaryPair, or Generator alone
-        G's `grad` is overwritten.
+    players : AdversaryPair or Generator
+        Both players, or G alone.  G's `grad` is overwritten.
     train : Dataset
-        What they trained on.
+        The rows that the players were trained on.
     fresh : Dataset
-        Rows that they did not train on, such as the validation set; its first `num_samples` are taken.
+        Rows that they were not trained on, such as the validation set; the first `num_samples` are used.
     num_samples : int
-        Fewer are drawn if `fresh` has fewer rows.
+        Fewer samples are drawn if `fresh` has fewer rows.
     seed : int
-        Of the streams.
+        The random seed of the streams.
     generator_loss : NonSaturating, Saturating or Blend
-        What G descends.
+        The loss that G descends.
 
     Returns
     -------
@@ -110,7 +115,6 @@ def diagnose(players, train, fresh, num_samples=1000, seed=2014, generator_loss=
     ValueError
         If a data set's rows are not as wide as samples.
     """
-
     check_positive_ints(num_samples=num_samples)
     pair = players if isinstance(players, AdversaryPair) else None
     G = pair.generator if pair else players
@@ -123,17 +127,23 @@ def diagnose(players, train, fresh, num_samples=1000, seed=2014, generator_loss=
         z = G.noise(len(x))
         samples, outputs = G.fprop(z), dict(G.mlp.activations(z))
         grad_norms = gradient_norms(pair, z, generator_loss) if pair else None
-    d = [float(pair.discriminate(rows).mean()) if pair else None for rows in (x, samples)]
+    d_on_data, d_on_samples = (float(pair.discriminate(rows).mean()) if pair else None for rows in (x, samples))
     dead = {name: 1 - float(xp.any(outputs[name] > 0, axis=0).mean())
             for name, layer in G.mlp.named_layers if isinstance(layer, RectifiedLinear)}
-    matches = [to_numpy(nearest(rows, train.X)) for rows in (samples, x)]
-    classes = [None if train.y is None else tuple(np.bincount(train.y[rows], minlength=train.y.max() + 1).tolist())
-               for rows in matches]
-    return Diagnosis(len(x), *d, grad_norms, dead, *classes, *(len(np.unique(rows)) for rows in matches))
+    near_samples, near_data = (to_numpy(nearest(rows, train.X)) for rows in (samples, x))
+    return Diagnosis(len(x), d_on_data, d_on_samples, grad_norms, dead, count_labels(train, near_samples),
+                     count_labels(train, near_data), len(np.unique(near_samples)), len(np.unique(near_data)))
+
+
+def count_labels(dataset, rows):
+    """Return how many of the `rows`, indices into `dataset`, have each label: a tuple of int; None without labels."""
+    if dataset.y is None:
+        return None
+    return tuple(np.bincount(dataset.y[rows], minlength=dataset.y.max() + 1).tolist())
 
 
 def gradient_norms(pair, z, generator_loss):
-    """The L2 norms of the gradient of `generator_loss` in the layers of the `pair`'s G, by noise `z`: a dict."""
+    """Return the L2 norm of the gradient of `generator_loss` in each layer of the `pair`'s G, for noise `z`: a dict."""
     G, D = pair.generator, pair.discriminator
     a = D.dropout_fprop(G.fprop(z))
     G.bprop(D.bprop(generator_loss.grad(a), params=False), inputs=False)
