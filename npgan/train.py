@@ -90,10 +90,6 @@ class Train:
         self.monitored = False
         self.max_epochs = self.under_way = self.checkpoint = self.restored = None
 
-    def can_have(self, state):
-        """Return whether a run can reach a `state`, a dict by `state_names`: updates are seeds, so below 2^32."""
-        return state["epoch"] <= state["updates"] < 2**32
-
     def main_loop(self, max_epochs):
         """
         Train until `max_epochs` epochs are done in all, or until an extension or a signal ends the training.
@@ -272,12 +268,16 @@ def check_rows(dataset, batch_size, G):
 
 def stateful(train):
     """Return the parts of a run that have `state_names`, a dict by their names in a checkpoint."""
+    return {name: part for name, part in name_parts(train).items() if hasattr(part, "state_names")}
+
+
+def is_part(extension):
+    """Return whether an `extension` is a part of the run; others, such as a progress line, only look at it."""
+    return hasattr(extension, "argument_names") or hasattr(extension, "state_names")
+
+
+def name_parts(train):
+    """Return the parts of a run by their names in a checkpoint: a dict."""
     step = train.step
-    parts = {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
-             **{f"extensions[{i}]": extension for i, extension in enumerate(stateful_extensions(train))}}
-    return {name: part for name, part in parts.items() if hasattr(part, "state_names")}
-
-
-def stateful_extensions(train):
-    """Return the extensions that have `state_names`, in their order."""
-    return [extension for extension in train.extensions if hasattr(extension, "state_names")]
+    return {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
+            **{f"extensions[{i}]": extension for i, extension in enumerate(filter(is_part, train.extensions))}}

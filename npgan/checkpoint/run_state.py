@@ -14,18 +14,7 @@ import numpy as np
 from npgan.backend import to_numpy, xp
 from npgan.checkpoint.description import describe
 from npgan.kernels.blas import openblas
-
-
-def is_part(extension):
-    """Return whether an `extension` is a part of the run; others, such as a progress line, only look at it."""
-    return hasattr(extension, "argument_names") or hasattr(extension, "state_names")
-
-
-def name_parts(train):
-    """Return the parts of a run by their names in a checkpoint: a dict."""
-    step = train.step
-    return {"train": train, "step": step, "rule_G": step.rule_G, "rule_D": step.rule_D,
-            **{f"extensions[{i}]": extension for i, extension in enumerate(filter(is_part, train.extensions))}}
+from npgan.train import name_parts
 
 
 def list_streams(train):

@@ -18,17 +18,11 @@ import numpy as np
 from npgan.backend import to_numpy
 from npgan.checkpoint.archive import write
 from npgan.checkpoint.description import describe
-from npgan.checkpoint.run_state import (
-    describe_arithmetic,
-    describe_run,
-    gather_state,
-    is_part,
-    list_streams,
-    name_parts,
-)
+from npgan.checkpoint.run_state import describe_arithmetic, describe_run, gather_state, list_streams
 from npgan.checks import check_positive_ints
 from npgan.files import size_of
 from npgan.schedules import PolyakAverage
+from npgan.train import is_part, name_parts
 
 DTYPES = "float16", "float32", "float64"
 
@@ -53,13 +47,18 @@ def save(path, train):
     TypeError
         If a part of the run, or its state, could not be restored from a file.
     """
+    write(path, *gather_run(train))
+
+
+def gather_run(train):
+    """Return the header and the arrays of a run's checkpoint; raise TypeError if a file could not restore them."""
     G, D = train.step.pair.generator, train.step.pair.discriminator
     averages = {theta: f"{name}.theta" for theta, nets in (("theta_g", (G, G.mlp)), ("theta_d", (D,)))
                 for name, part in name_parts(train).items() if isinstance(part, PolyakAverage) and part.net in nets}
     state, arrays = gather_state(train)
-    write(path, {"run": describe_run(train), "arithmetic": describe_arithmetic(), "averages": averages,
-                 "streams": [stream.state for stream in list_streams(train)], "state": state},
-          {"theta_g": to_numpy(G.theta), "theta_d": to_numpy(D.theta), **arrays})
+    header = {"run": describe_run(train), "arithmetic": describe_arithmetic(), "averages": averages,
+              "streams": [stream.state for stream in list_streams(train)], "state": state}
+    return header, {"theta_g": to_numpy(G.theta), "theta_d": to_numpy(D.theta), **arrays}
 
 
 def save_generator(path, generator, theta=None, dtype="float16", note=None):
@@ -113,19 +112,18 @@ class Saving:
 
     def __init__(self, path, every=1):
         check_positive_ints(every=every)
-        if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"path must be the path of a file, got {path!r}")
-        self.path, self.every, self.begun, self.saved = Path(path), every, False, False
+        self.path, self.every, self.saved = Path(path), every, False
         if not self.path.parent.is_dir():
             raise ValueError(f"there is no folder {self.path.parent} for {self.path.name}; make it, or choose another")
         if self.path.is_dir():
             raise ValueError(f"{self.path} is a folder: give the path of a file")
 
     def on_monitor(self, train):
-        """Save if it is time to; before training check that the run can be saved at all."""
-        if not self.begun:
-            self.check_run(train)
-            self.begun = True
+        """Save if it is time to; raise ValueError if parts of the run come after this extension."""
+        later = train.extensions[train.extensions.index(self):]
+        missed = [type(extension).__name__ for extension in later if is_part(extension)]
+        if missed:
+            raise ValueError(f"{type(self).__name__} would miss what {', '.join(missed)} does after it; put it last")
         if self.is_time(train):
             self.save(train)
 
@@ -133,24 +131,15 @@ class Saving:
         """Save, be it in the midst of an epoch, since SIGINT or SIGTERM is about to end the training."""
         self.save(train)
 
-    def check_run(self, train):
-        """Raise an error, now and not after an epoch, if the run could not be saved or resumed."""
-        later = train.extensions[train.extensions.index(self):]
-        missed = [type(extension).__name__ for extension in later if is_part(extension)]
-        if missed:
-            raise ValueError(f"{type(self).__name__} would miss what {', '.join(missed)} does after it; put it last")
-        describe_run(train)
-        gather_state(train)
-
     def save(self, train):
-        """Save now; a run without updates is not saved, and one that is not finite raises `TrainingDiverged`."""
+        """Save now, unless no update is done; raise TrainingDiverged if the run is not finite."""
+        header, arrays = gather_run(train)                  # before training too: what cannot be saved is an error now
         if train.updates == 0:
             return
-        if train.rest is not None:                          # after an epoch `Train` has checked already
-            train.check_finite()
+        train.check_finite()
         if not (self.saved or self.is_own(train)):
             set_aside(self.path)
-        save(self.path, train)
+        write(self.path, header, arrays)
         self.saved, train.checkpoint = True, str(self.path)
 
     def is_own(self, train):
