@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 from differences import central_difference, from_numpy, small_generator, small_pair
+from games import Spy
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
@@ -20,28 +21,13 @@ from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.conv import Deconv, MaxoutConv
 from npgan.costs import NonSaturating, Saturating
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
-from npgan.learning_rule import LearningRule, Momentum
+from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
 from npgan.released.costs import Blend
 
 LOSSES = [NonSaturating(), Saturating(), Blend(), Blend(.3, 2.)]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=["non-saturating", "saturating", "blend", "uneven blend"])
 with_and_without_dropout = pytest.mark.parametrize("include_prob", [1., .6])
-
-
-class Spy(LearningRule):
-    """A rule that moves nothing: it keeps the gradients, and signs a list that two rules may share."""
-
-    def __init__(self, name="", log=None):
-        self.name, self.log, self.grads = name, [] if log is None else log, []
-
-    def update(self, net):
-        self.log.append(self.name)
-        self.grads.append(to_numpy(net.grad).copy())
-
-    @property
-    def grad(self):
-        return self.grads[-1]
 
 
 def pair_and_data(m=6, **arguments):

@@ -15,10 +15,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from differences import small_discriminator, small_generator
+from games import DATA, Run, contents
 from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan import backend, checkpoint, registry
-from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
+from npgan.adversarial import Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream, to_numpy
 from npgan.checkpoint import CheckpointError, MonitorBasedSaveBest, Saving, archive, loading
 from npgan.costs import Saturating
@@ -30,49 +31,18 @@ from npgan.layer import Layer
 from npgan.layers import Linear, RectifiedLinear
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP
-from npgan.monitor import LogLikelihood, Monitor
+from npgan.monitor import LogLikelihood
 from npgan.released.noise_layers import NoiseCat
-from npgan.schedules import ExponentialDecay, MomentumAdjustor, PolyakAverage
-from npgan.train import Train, TrainingDiverged
+from npgan.schedules import ExponentialDecay, PolyakAverage
+from npgan.train import TrainingDiverged
 
 on_numpy = pytest.mark.numpy_only
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = np.random.RandomState(2014).uniform(size=(25, 4))            # 3 updates an epoch
 
 
 def separate_steps(*players):
     return SeparateSteps(*players, discriminator_steps=2)
-
-
-class Run:
-    """
-    A small `Train` with everything that a run can have, some of it changed; it saves to `path` after each epoch.
-
-    Its schedules serve the rules of the players named by `serving`.
-    """
-
-    def __init__(self, path, order=SimultaneousSteps, seed=1, data=DATA, decay=.9, batch_size=10, average=True,
-                 rule=Momentum, rate=.1, momentum=(.5, .7), watched=None, include_prob=.5, serving="GD", **nets):
-        noise, masks = RandomStream([seed, 1]), RandomStream([seed, 2])
-        G = nets.get("generator", small_generator)(noise)
-        D = nets.get("discriminator", small_discriminator)(masks, include_prob)
-        rules = rule(rate, momentum[0]), rule(.1, .5)
-        served = [dict(zip("GD", rules))[player] for player in serving]
-        self.average = PolyakAverage(G, decay)
-        schedules = [ExponentialDecay(served, 1.01, .01), MomentumAdjustor(served, momentum[1], start=1, saturate=4)]
-        self.monitor = Monitor(watched or {"train": Dataset(data)}, batch_size=7)
-        self.train = Train(order(AdversaryPair(G, D), *rules), Dataset(data), batch_size, RandomStream([seed, 3]),
-                           [self.monitor, *schedules, *[self.average][:average], Saving(path)])
-        self.generator, self.main_loop = G, self.train.main_loop
-
-
-def contents(path):
-    """All of a checkpoint but the times."""
-    saved = checkpoint.load(path)
-    state = saved.header["state"]
-    del state["train.seconds"], saved.arrays["extensions[0].history/training_seconds_this_epoch"]
-    return saved.header["streams"], state, {name: array.tobytes() for name, array in saved.arrays.items()}
 
 
 @pytest.fixture

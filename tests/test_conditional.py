@@ -1,6 +1,7 @@
 """Conditional games: gradients to each input of both players, and what must hold for a c that says nothing."""
 import numpy as np
 import pytest
+from games import conditional_pair
 from numpy.testing import assert_allclose, assert_array_equal
 
 from npgan import checkpoint, gradient_check
@@ -24,18 +25,6 @@ from npgan.train import Train
 
 KINDS = [(Conditional, Linear, (4,)), (ConditionalRectifiedLinear, RectifiedLinear, (4,)),
          (ConditionalMaxout, Maxout, (4, 3))]
-
-
-def conditional_pair(seed=3, ncond=2, include_prob=.8):
-    """G from 3 noise coordinates and c to 4 sigmoids, D from those and c."""
-    weights, V, noise, masks = (RandomStream([seed, i]) for i in range(4))
-    G = ConditionalGenerator(
-        MLP([ConditionalRectifiedLinear(3 + ncond, 5, 1., weights, ncond=ncond, cond_rng=V),
-             Sigmoid(5, 4, 1., weights)]), ncond, "gaussian", noise)
-    D = MLP([ConditionalDropout(include_prob, rng=masks, ncond=ncond),
-             ConditionalMaxout(4 + ncond, 3, 2, 1., weights, ncond=ncond, cond_rng=V, init_bias=weights.normal((6,))),
-             Dropout(include_prob, rng=masks), Linear(3, 1, 1., weights)])
-    return AdversaryPair(G, D)
 
 
 def plain_pair(seed=3, include_prob=.8):

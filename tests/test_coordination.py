@@ -4,11 +4,9 @@ from functools import partial
 import numpy as np
 import pytest
 from differences import central_difference, small_pair
+from games import Run, Spy, conditional_pair, contents
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
-from test_adversarial import Spy
-from test_checkpoint import Run, contents
-from test_conditional import conditional_pair
 
 from npgan import checkpoint, mpi
 from npgan.adversarial import SeparateSteps, SimultaneousSteps, simultaneous_step
