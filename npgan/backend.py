@@ -1,12 +1,12 @@
 """
 The array module that every room computes with, its precision, and its random numbers.
 
-``xp`` stands for NumPy, or for CuPy after ``use("cupy")`` or with ``NPGAN_BACKEND=cupy`` in the environment.  It looks
-its module up on every call, so ``from npgan.backend import xp`` stays right when the backend changes.  What differs
-between the two lives in this file and nowhere else.
+``xp`` is NumPy, or CuPy after ``use("cupy")`` or with ``NPGAN_BACKEND=cupy`` in the environment.  It looks up its
+module on every call, so ``from npgan.backend import xp`` stays right when the backend changes.  Only this file knows
+how the two modules differ.
 
 On a GPU everything stays on the device, whole data sets too: a training step moves nothing between host and device.
-``tests/test_transfers.py`` holds this, and what an epoch moves, to the numbers that `npgan.train` states.
+``tests/test_transfers.py`` counts these transfers.
 """
 import importlib
 import os
@@ -20,7 +20,7 @@ PRECISIONS = ("float32", "float64")
 
 
 class BackendError(RuntimeError):
-    """The backend that was asked for cannot run here; the message says why and what to install."""
+    """The chosen backend cannot run here; the message says why and what to install."""
 
 
 class _ArrayModule:
@@ -42,9 +42,9 @@ floatX = "float32"
 
 def use(name=None, floatX=None):
     """
-    Choose the array module, the precision, or both, for everything that is built from here on.
+    Choose the array module, the precision, or both, for everything that is built from now on.
 
-    Arrays that exist already stay where they are; nets built under one backend do not move to another.
+    Existing arrays stay where they are; a net does not move from one backend to another.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def use(name=None, floatX=None):
     ValueError
         For another name or precision.
     BackendError
-        If CuPy is asked for and is not installed, does not fit the CUDA that is here, or finds no driver or no GPU.
+        If CuPy is not installed, does not fit the installed CUDA, or finds no driver or no GPU.
     """
     if floatX not in (None, *PRECISIONS):
         raise ValueError(f"floatX must be one of {', '.join(PRECISIONS)}, got {floatX!r}")
@@ -77,38 +77,38 @@ MEMORY_ERRORS = "cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS
 
 
 def _cupy():
-    """The module cupy, if a sum and a product on the GPU succeed; else BackendError, which says what is missing."""
+    """Return the module cupy, if a sum and a product on the GPU succeed; raise BackendError otherwise."""
     try:
         cupy = importlib.import_module("cupy")
         if cupy.cuda.runtime.getDeviceCount() < 1:
             raise RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
         a = cupy.ones((2, 2), "float32")
-        cupy.matmul(a, a + 1).get()             # CuPy loads CUDA's compiler and cuBLAS when they are first used
+        cupy.matmul(a, a + 1).get()             # CuPy loads CUDA's compiler and cuBLAS on first use
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            says = f'the backend \'cupy\' needs the package CuPy, which is not installed: {WHEELS}'
+            problem = f"the backend 'cupy' needs the package CuPy, which is not installed: {WHEELS}"
         else:
-            says = _what_is_wrong(error)
-        raise BackendError(f"{says}; or use the backend 'numpy'") from error
+            problem = _explain(error)
+        raise BackendError(f"{problem}; or use the backend 'numpy'") from error
     return cupy
 
 
-def _what_is_wrong(error):
-    """What an `error` of an installed CuPy says of this machine, in one line."""
-    told = " ".join(str(error).split("Original error:")[-1].replace("=" * 8, "").split())
-    if any(name in told for name in DRIVER_ERRORS):
+def _explain(error):
+    """Return what an `error` of an installed CuPy means and how to mend it, in one line."""
+    message = " ".join(str(error).split("Original error:")[-1].replace("=" * 8, "").split())
+    if any(name in message for name in DRIVER_ERRORS):
         return ("CuPy is installed, but the NVIDIA driver is missing or older than its CUDA: install a new driver "
-                f"(nvidia-smi shows the one there is), or the CuPy for its CUDA, {WHEELS} ({told})")
-    if any(name in told for name in GPU_ERRORS):
-        return f"CuPy is installed but finds no GPU ({told})"
+                f"(nvidia-smi shows the present one), or the CuPy for its CUDA, {WHEELS} ({message})")
+    if any(name in message for name in GPU_ERRORS):
+        return f"CuPy is installed but finds no GPU ({message})"
     if out_of_memory(error):
-        return f"the GPU has no memory left: end what else runs on it, nvidia-smi shows it ({told})"
-    return ("CuPy is installed but does not run here, most likely as it is made for another version of CUDA: install "
-            f"the one that fits, {WHEELS} ({told})")
+        return f"the GPU has no memory left: end other programs on it, which nvidia-smi lists ({message})"
+    return ("CuPy is installed but does not run here, probably because it is made for another version of CUDA: install "
+            f"the one that fits, {WHEELS} ({message})")
 
 
 def out_of_memory(error):
-    """Whether the exception `error` says that the memory, the device's or the host's, was too small."""
+    """Return whether the exception `error` means that memory was too small, on the host or on the device."""
     return isinstance(error, MemoryError) or any(name in str(error) for name in MEMORY_ERRORS)
 
 
@@ -211,26 +211,26 @@ def _real_numbers(a, name):
 
 
 def check_stream(rng):
-    """Refuse an `rng` that is no `RandomStream`: NumPy's own generators take other arguments and ignore floatX."""
+    """Raise TypeError unless `rng` is a `RandomStream`: NumPy's generators take other arguments and ignore floatX."""
     if not isinstance(rng, RandomStream):
-        raise TypeError(f"what is drawn at random needs rng=npgan.backend.RandomStream(seed), got {rng!r}")
+        raise TypeError(f"random draws need rng=npgan.backend.RandomStream(seed), got {rng!r}")
 
 
 def blocks(n, size=2 ** 16):
-    """Slices that cut `n` entries into parts of `size`, which stay in a processor's cache; on a GPU, one for all."""
+    """Return slices that cut `n` entries into parts of `size`, which fit a processor's cache; on a GPU, one slice."""
     size = size if xp.module is np else n
     return [slice(start, start + size) for start in range(0, n, size)]
 
 
 class RandomStream:
     """
-    A stream of random arrays of floatX, on the device of the backend it was made under.
+    A stream of random arrays of floatX, on the device of the backend that is in use when it is made.
 
     Parameters
     ----------
     seed : int or sequence of int
         Streams with different seeds are independent: ``RandomStream([2014, 3])`` is stream 3 of seed 2014.  The first
-        is from 0 to 2^128 - 1, those after it to 2^32 - 1.
+        number is below 2^128, the others are below 2^32.
 
     Attributes
     ----------
@@ -240,44 +240,44 @@ class RandomStream:
     argument_names = "seed",
 
     def __init__(self, seed):
-        given = np.atleast_1d(np.asarray(seed, dtype=object)).tolist()     # exact: NumPy's own types have 64 bits
+        given = np.atleast_1d(np.asarray(seed, dtype=object)).tolist()     # NumPy's integers have 64 bits only
         try:
             self.seed = [int(s) for s in given]
         except (TypeError, ValueError, OverflowError):
             self.seed = []
         if not self.seed or min(self.seed) < 0 or self.seed != given:
-            raise ValueError(f"a seed is a whole number >= 0 or several, got {seed!r}")
-        if self.seed[0] >= 2**128 or max(self.seed[1:], default=0) >= 2**32:    # SeedSequence would run them together
-            raise ValueError(f"a seed is below 2^128, and what follows it below 2^32, got {seed!r}")
+            raise ValueError(f"seed must be one or several whole numbers >= 0, got {seed!r}")
+        if self.seed[0] >= 2**128 or max(self.seed[1:], default=0) >= 2**32:    # SeedSequence would join their digits
+            raise ValueError(f"seed must begin with a number below 2^128, the others must be below 2^32, got {seed!r}")
         sequence = np.random.SeedSequence(self.seed[0], spawn_key=self.seed[1:])    # [1] and [1, 0] differ
         self._host = np.random.Generator(np.random.PCG64(sequence))
         self._start_device()
 
     def _start_device(self):
-        """NumPy draws from the host's generator; CuPy from one of its own, seeded by the host's next number."""
+        """Draw from the host's generator, or under CuPy from one of CuPy's, seeded by the host's next number."""
         if xp.module is np:
             self._device = self._host
         else:
             self._device = xp.random.Generator(xp.random.XORWOW(int(self._host.integers(2**63))))
 
     def uniform(self, low, high, shape):
-        """Independent draws from U(low, high), an array of `shape`."""
+        """Return independent draws from U(low, high), an array of `shape`."""
         u = self._device.random(shape, dtype=floatX)
         u *= high - low
         u += low
         return u
 
     def normal(self, shape):
-        """Independent draws from N(0, 1), an array of `shape`."""
+        """Return independent draws from N(0, 1), an array of `shape`."""
         return self._device.standard_normal(shape, dtype=floatX)
 
     def mask(self, include_prob, shape):
         """
-        Independent Bernoulli draws, a boolean array of `shape`: True with probability `include_prob`.
+        Return independent Bernoulli draws, a boolean array of `shape`: True with probability `include_prob`.
 
-        On the host each entry compares 16 random bits with `include_prob`, which is thereby rounded to a multiple of
-        2^-16 (an error of at most 8e-6): that costs half as much as uniform floats.  A GPU compares floats, for CuPy
-        draws bytes on the host.
+        On the host each entry compares 16 random bits with `include_prob`, which costs half as much as uniform floats
+        and rounds `include_prob` to a multiple of 2^-16, with an error of at most 8e-6.  On a GPU entries compare
+        floats, because CuPy draws bytes on the host.
         """
         if self._device is not self._host:
             return self._device.random(shape, dtype="float32") < include_prob
@@ -286,12 +286,12 @@ class RandomStream:
         return (words.view(np.uint16)[:size] < round(include_prob * 65536)).reshape(shape)
 
     def permutation(self, n):
-        """A random order of 0 .. n - 1, a NumPy array."""
+        """Return a random order of 0 .. n - 1, a NumPy array."""
         return self._host.permutation(n)
 
     @contextmanager
     def aside(self, seed):
-        """Within ``with stream.aside(seed):`` draw from stream `seed`; afterwards go on as if nothing was drawn."""
+        """Within ``with stream.aside(seed):`` draw from stream `seed`; afterwards continue as if nothing was drawn."""
         kept = self.seed, self._host, self._device
         try:
             self.__init__(seed)
@@ -302,9 +302,9 @@ class RandomStream:
     @property
     def state(self):
         """
-        The place in the stream, of plain numbers and strings; assigning it goes back there.
+        The position in the stream, as plain numbers and strings; assigning it returns to that position.
 
-        CuPy's generators do not tell their place, so there reading the state seeds the device anew from the host.
+        CuPy's generators cannot report their position, so there reading the state seeds the device anew from the host.
         """
         state = self._host.bit_generator.state
         self._start_device()
@@ -321,7 +321,7 @@ class RandomStream:
 
 @contextmanager
 def aside(streams, *seed):
-    """Within ``with aside(streams, *seed):`` stream i of `streams` draws as `RandomStream`([*seed, i]) would."""
+    """Within ``with aside(streams, *seed):`` stream i of `streams` draws the numbers of `RandomStream`([*seed, i])."""
     with ExitStack() as stack:
         for i, stream in enumerate(streams):
             stack.enter_context(stream.aside([*seed, i]))

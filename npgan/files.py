@@ -1,4 +1,4 @@
-"""Files: the error for one that is not the expected one, and replacing a file all at once or not at all."""
+"""Files: the error for an unexpected file, and replacing a file all at once or not at all."""
 import errno
 import glob
 import os
@@ -9,22 +9,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LONGEST = 1000                      # characters of each part of a message
-FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO       # what a disk says
-LEFT = 3600                         # seconds after which a file that was begun will not be finished
+FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO       # a disk that takes no more
+LEFT = 3600                         # seconds after which nobody will finish a temporary file
 
 
 class DataError(ValueError):
     """
-    A file that is missing, damaged, or not the one that was wanted.
+    A file is missing, damaged, or not the expected one.
 
     Parameters
     ----------
     path : path
-        Where it is, or would be.
+        The path of the file, which may be missing.
     expected, found : str
-        What should be there and what is.
+        The expected contents, and the actual ones.
     remedy : str
-        What the reader can do about it.
+        What the user can do.
     """
 
     def __init__(self, path, expected, found, remedy):
@@ -38,12 +38,12 @@ class DataError(ValueError):
 
 
 def printable(text):
-    """The `text` in one line, without what a terminal would obey: a file may have put it there."""
+    """Return the `text` in one line, with a terminal's control characters escaped: it may come from a file."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.replace("\n", " "))
 
 
 def size_of(path):
-    """The bytes of the file `path`; OSError if it is no regular one: opening a pipe waits for who writes into it."""
+    """Return the size of the file `path`; raise OSError unless it is regular, since opening a pipe may block."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError("no regular file")
@@ -53,11 +53,11 @@ def size_of(path):
 @contextmanager
 def replacing(path):
     """
-    A binary stream whose bytes become the file `path` at the end of the block, all at once or not at all.
+    Yield a binary stream whose bytes become the file `path` at the end of the block, all at once or not at all.
 
-    They are written beside it under a name of their own, so that neither a failure nor another process doing the same
-    leaves half a file.  Such files that a killed process left, an hour old or more, are removed.  Of a symbolic link
-    the file that it leads to is replaced; what is no file, such as a device, is refused.
+    They are written into a temporary file in the same folder, so that neither an error nor another process that writes
+    the same file can leave half a file.  Temporary files that killed processes left are removed after an hour.  Behind
+    a symbolic link its target is replaced.  A path that is not a regular file, such as a device, is refused.
     """
     path = Path(os.path.realpath(path))
     if path.exists():

@@ -215,8 +215,8 @@ BROKEN = {
     "a card that its CUDA does not know": (
         "ones = fail('cudaErrorNoKernelImageForDevice: no kernel image is available for execution on the device')",
         r"made for another version of CUDA: .*no kernel image"),
-    "a card that others fill": ("ones = fail('cudaErrorMemoryAllocation: out of memory')", "no memory left: end what"),
-    "a full card": ("ones = fail('Out of memory allocating 512 bytes', MemoryError)", "no memory left: end what"),
+    "a card that others fill": ("ones = fail('cudaErrorMemoryAllocation: out of memory')", "no memory left: end other"),
+    "a full card": ("ones = fail('Out of memory allocating 512 bytes', MemoryError)", "no memory left: end other"),
 }
 FAKE = """
 from types import SimpleNamespace
@@ -330,13 +330,13 @@ def test_all_that_is_a_whole_number_will_do(seed):
 
 @pytest.mark.parametrize("seed", [[2014, -1], 1.5, [], "2014", None, float("nan"), float("inf"), [[1, 2], [3, 4]]])
 def test_a_seed_is_whole_and_not_negative(seed):
-    with pytest.raises(ValueError, match=r"a seed is a whole number >= 0 or several, got "):
+    with pytest.raises(ValueError, match="seed must be one or several whole numbers >= 0, got "):
         RandomStream(seed)
 
 
 @pytest.mark.parametrize("seed", [[1, 2**32], [1, 0, 2**32], 2**128, [2**128 + 1, 0]])
 def test_a_seed_that_would_name_another_seed_s_stream_is_refused(seed):
-    with pytest.raises(ValueError, match=r"a seed is below 2\^128, and what follows it below 2\^32, got "):
+    with pytest.raises(ValueError, match=r"below 2\^128, the others must be below 2\^32, got "):
         RandomStream(seed)
     RandomStream([2**128 - 1, 2**32 - 1])
 

@@ -50,18 +50,18 @@ def test_a_caveat_shows_in_the_name():
 
 
 @pytest.mark.parametrize("X, options, message", [
-    ([1., 2.], {}, r"got the shape \(2,\); flatten"),
+    ([1., 2.], {}, r"got \(2,\); flatten"),
     (np.zeros((2, 2, 2)), {}, r"\(2, 2, 2\)"),
     (np.zeros((0, 3)), {}, r"\(0, 3\)"),
     ([[1., 2.], [np.nan, 0.]], {}, "NaN or infinity first in row 1"),
     ([[1., 2.], [0., np.inf]], {}, "first in row 1"),
     ([[1., -np.inf], [np.nan, 0.]], {}, "first in row 0"),
     ([[1.], [1., 2.]], {}, "X must have rows of one length, got others"),
-    (np.zeros((2, 4)), {"shape": (3, 2)}, r"4 values of a row, got \(3, 2\)"),
-    (np.zeros((2, 4)), {"shape": 4}, "4 values of a row, got 4$"),
-    (np.zeros((2, 4)), {"shape": "4"}, "4 values of a row, got '4'"),
-    (np.zeros((2, 4)), {"shape": (2., 2.)}, r"4 values of a row, got \(2.0, 2.0\)"),
-    (np.zeros((2, 4)), {"shape": (-2, -2)}, r"4 values of a row, got \(-2, -2\)"),
+    (np.zeros((2, 4)), {"shape": (3, 2)}, r"product is 4, the length of a row, got \(3, 2\)"),
+    (np.zeros((2, 4)), {"shape": 4}, "product is 4, the length of a row, got 4$"),
+    (np.zeros((2, 4)), {"shape": "4"}, "product is 4, the length of a row, got '4'"),
+    (np.zeros((2, 4)), {"shape": (2., 2.)}, r"product is 4, the length of a row, got \(2.0, 2.0\)"),
+    (np.zeros((2, 4)), {"shape": (-2, -2)}, r"product is 4, the length of a row, got \(-2, -2\)"),
     (np.zeros((2, 4)), {"y": [1, 2, 3]}, r"2 rows, got the shape \(3,\)"),
     (np.zeros((2, 4)), {"y": [[1], [1, 2]]}, "y must have rows of one length"),
 ])

@@ -148,5 +148,5 @@ def test_bad_arguments(make, message):
 
 @pytest.mark.parametrize("make", [lambda: NoiseCat(3, 2), lambda: Clusterize(1.), lambda: IntrinsicDropout(.5)])
 def test_what_is_drawn_needs_a_stream(make):
-    with pytest.raises(TypeError, match="needs rng=npgan.backend.RandomStream"):
+    with pytest.raises(TypeError, match="random draws need rng=npgan.backend.RandomStream"):
         make()

@@ -62,5 +62,5 @@ def test_numbers_without_squares_are_refused():
 
 @pytest.mark.parametrize("shape", [(4,), (2, 2, 2)])
 def test_rows_alone_are_taken(shape):
-    with pytest.raises(ValueError, match=rf"X must be .*, got the shape \({shape[0]},.*X.reshape"):
+    with pytest.raises(ValueError, match=rf"X must have .*, got \({shape[0]},.*X.reshape"):
         global_contrast_normalize(np.ones(shape), 55.)

@@ -1,5 +1,5 @@
 """
-Data sets: rows of numbers with their labels and the shape of their pictures; one room for each set that is read.
+Data sets: rows of numbers with their labels and the shape of their pictures; one module for each set.
 
     >>> from npgan.datasets import digits
     >>> train = digits.load("train")
@@ -20,7 +20,7 @@ from npgan.backend import xp
 
 class Dataset:
     """
-    Rows to train on or to be judged by.
+    Rows of numbers for training or evaluation.
 
     Parameters
     ----------
@@ -31,16 +31,16 @@ class Dataset:
     shape : tuple of int, optional
         The shape of a row's picture: (h, w) grey; (h, w, 3), or (3, h, w) for three planes, in colour; (d,) by default.
     name : str
-        What messages and pictures call it.
+        The data set's name in messages and pictures.
     caveat : str
-        What to say wherever a number or a picture made from these rows is shown, as when they come from other files
-        than the data set's own; the name then ends in "(unofficial)".
+        A sentence to print with every result on these rows, for example because they come from other files than the
+        data set's own; `name` then ends in "(unofficial)".
 
     Attributes
     ----------
     X : backend array (n, d) of floatX
-        On a GPU all of it stays there, and so do the minibatches cut from it: in float32 MNIST's 50,000 training rows
-        take 157 MB, CIFAR-10's 614 MB, TFD's 98,058 faces 904 MB.
+        A whole data set and its minibatches stay on the GPU: in float32 MNIST's 50,000 training rows take 157 MB,
+        CIFAR-10's 614 MB, TFD's 98,058 faces 904 MB.
     y : numpy int array (n,), or None
     shape : tuple of int
     name, caveat : str
@@ -48,7 +48,7 @@ class Dataset:
     Raises
     ------
     TypeError
-        If X is no array of real numbers, or y none of whole numbers.
+        If X is not an array of real numbers, or y not one of whole numbers.
     ValueError
         If X, y and shape do not fit together or a value is NaN or infinite.
     """
@@ -56,19 +56,20 @@ class Dataset:
     argument_names = "name", "shape", "rows", "checksum"        # by which a checkpoint identifies the data
 
     def __init__(self, X, y=None, shape=None, name="data", caveat=""):
-        self.caveat, self.name = caveat, f"{name} (unofficial)" if caveat else name
+        self.caveat = caveat
+        self.name = f"{name} (unofficial)" if caveat else name
         self.X = backend.asarray(X, name="X")
         if self.X.ndim != 2 or self.X.size == 0:
-            raise ValueError(f"X must be (rows, values of a row), neither of them 0, got the shape {self.X.shape}; "
+            raise ValueError(f"X must have the shape (rows, values of a row), both at least 1, got {self.X.shape}; "
                              "flatten pictures with X.reshape(len(X), -1)")
         if not (xp.isfinite(self.X.min()) and xp.isfinite(self.X.max())):
             row = int(xp.argmin(xp.isfinite(self.X).all(axis=1)))
-            raise ValueError(f"X must be finite, got NaN or infinity first in row {row}; drop or mend such rows")
+            raise ValueError(f"X must be finite, got NaN or infinity first in row {row}; leave out such rows")
 
         n, d = self.X.shape
         self.shape = (d,) if shape is None else tuple(shape) if isinstance(shape, Iterable) else ()
         if not all(isinstance(size, Integral) and size > 0 for size in self.shape) or math.prod(self.shape) != d:
-            raise ValueError(f"shape must be whole numbers that hold the {d} values of a row, got {shape!r}")
+            raise ValueError(f"shape must be whole numbers whose product is {d}, the length of a row, got {shape!r}")
         self.y = None
         if y is not None:
             self.y = backend.to_numpy(backend.asarray(y, int, name="y"))
@@ -80,14 +81,14 @@ class Dataset:
 
     def minibatches(self, batch_size, rng=None):
         """
-        One epoch: all rows once, cut in sequence; the last minibatch is short if need be.
+        Return the minibatches of one epoch: all rows once, in sequence; the last minibatch may be shorter.
 
         Parameters
         ----------
         batch_size : int
             Rows in a minibatch, 1 to n.
         rng : RandomStream, optional
-            Draws a new order of the rows; None keeps theirs.
+            Draws a new order of the rows; by default they keep theirs.
 
         Returns
         -------
@@ -96,9 +97,9 @@ class Dataset:
         Raises
         ------
         ValueError
-            For another batch_size.
+            If batch_size is not a whole number from 1 to n.
         TypeError
-            For an rng that is no RandomStream.
+            If rng is not a RandomStream.
         """
         n = len(self)
         if not isinstance(batch_size, Integral) or not 1 <= batch_size <= n:
@@ -111,7 +112,7 @@ class Dataset:
         return (self.X[order[i:i + batch_size]] for i in starts)
 
     def order(self, rng):
-        """The numbers of an epoch's rows in a new order, which `rng` draws: a backend array (n,)."""
+        """Return a random order of the n rows for one epoch, drawn by `rng`, as a backend array (n,) of indices."""
         backend.check_stream(rng)
         return xp.asarray(rng.permutation(len(self)))
 
@@ -130,13 +131,13 @@ class Dataset:
 
 
 def check_dataset(name, dataset):
-    """Refuse for the argument `name` a `dataset` that is none."""
+    """Raise TypeError unless `dataset`, the value of the argument `name`, is a Dataset."""
     if not isinstance(dataset, Dataset):
         raise TypeError(f"{name} must be a Dataset, got a {type(dataset).__name__}; wrap it: Dataset(X)")
 
 
 def part(which, parts):
-    """What the dict `parts` holds for `which`, "train", "valid" or "test" say; ValueError if it has no such part."""
+    """Return ``parts[which]``; raise ValueError unless `which` is one of the keys, such as "train"."""
     if not isinstance(which, str) or which not in parts:
         raise ValueError(f"which must be one of {', '.join(parts)}, got {which!r}")
     return parts[which]

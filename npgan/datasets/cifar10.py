@@ -1,9 +1,9 @@
 """
-CIFAR-10 (A. Krizhevsky, V. Nair, G. Hinton): 60,000 photographs of ten kinds of things, in colour, of 32x32 pixels.
+CIFAR-10 (A. Krizhevsky, V. Nair, G. Hinton): 60,000 colour photographs of 32x32 pixels, in ten classes.
 
 From https://www.cs.toronto.edu/~kriz/cifar.html, which states no licence and asks to cite A. Krizhevsky, "Learning
-Multiple Layers of Features from Tiny Images", 2009.  Only the binary version is read: the Python version is pickled.
-Where it is not found, 170 MB are fetched.
+Multiple Layers of Features from Tiny Images", 2009.  Only the binary version is read, because the Python version is
+pickled.  If it is not found, 170 MB are downloaded.
 """
 from pathlib import Path
 
@@ -33,27 +33,27 @@ CAVEAT = "other files than CIFAR-10's official ones: nothing made from them is a
 
 def load(which, gcn=55.):
     """
-    The part of CIFAR-10 that the paper's authors train on or validate on, or its test set.
+    Return the part of CIFAR-10 on which the paper's authors train or validate, or its test set.
 
     Parameters
     ----------
     which : "train", "valid" or "test"
-        The five training files' first 40,000 pictures, their other 10,000, or the test file's 10,000; in their order.
+        The first 40,000 pictures of the five training files, the other 10,000, or the test file's 10,000, in order.
     gcn : float or None
-        The norm of a picture, as of `preprocessing.global_contrast_normalize`; None leaves the byte / 255, in [0, 1].
+        The norm of a picture after `preprocessing.global_contrast_normalize`; None leaves the byte / 255, in [0, 1].
 
     Returns
     -------
     Dataset
-        X is (n, 3072): the red plane, row by row, then the green and the blue one; y is the class, from 0 to 9.  Files
-        that are whole but have other MD5 sums than the official ones give it a `caveat`.
+        X is (n, 3072): the red plane, row by row, then the green and the blue one; y is the class, from 0 to 9.  Whole
+        files with other MD5 sums than the official ones give it a `caveat`.
 
     Raises
     ------
     ValueError
         For another `which` or `gcn`.
     DataError
-        If a file is damaged or pickled, or is nowhere and cannot be fetched.
+        If a file is damaged or pickled, or cannot be found or downloaded.
     """
     names = list(FILES)[part(which, PARTS)]
     official, pixels, classes = True, [], []
@@ -68,12 +68,12 @@ def load(which, gcn=55.):
 
 
 def _read(names):
-    """Path and bytes of each of these files: from where all lie unpacked, or else from the archive."""
+    """Return the path and the bytes of each of these files: unpacked ones if all are found, else from the archive."""
     paths = {name: finding.find(name) for name in FILES}
     absent = [name for name in FILES if paths[name] is None]
     if not absent:
         return {name: (paths[name], finding.read(paths[name], FILES[name][0])) for name in names}
-    if len(absent) < len(FILES):                                # two sources may differ in their order
+    if len(absent) < len(FILES):                                # the archive's pictures may have another order
         raise finding.missing(absent[0], FILES, "no such file beside the others")
     archive = finding.find(ARCHIVE)
     pickled = next(filter(None, map(finding.find, PICKLED)), None)

@@ -16,7 +16,7 @@ PARTS = {"train": slice(0, 1197), "valid": slice(1197, 1497), "test": slice(1497
 
 def load(which):
     """
-    The training, validation or test digits: 1,197, 300 and 300 rows, with every class in proportion.
+    Return the training, validation or test digits: 1,197, 300 and 300 rows, with every class in proportion.
 
     Parameters
     ----------

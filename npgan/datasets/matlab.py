@@ -1,4 +1,4 @@
-"""Arrays of numbers in MATLAB's files of versions 5 to 7; of anything else in them only the name is looked at."""
+"""Arrays of real numbers in MATLAB's files of versions 5 to 7; variables of other kinds are passed over."""
 import struct
 import zlib
 from io import BytesIO
@@ -11,34 +11,35 @@ from npgan.files import DataError
 
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 VARIABLE, COMPRESSED = 14, 15
-MOST = 1000                         # variables; empty ones are so small that millions of them would fit into a file
+MOST = 1000                         # variables; millions of empty ones would fit into a file
 
 
 def read(path, names, limit):
     """
-    The arrays of real numbers that have these names.
+    Return the arrays of real numbers with these names.
 
-    A file is 128 bytes of header, of which the last four tell the version and the order of bytes, and elements.  An
-    element is its type and its length, 4 bytes each, and its contents.  Those of a variable are elements again: flags,
-    dimensions, name, and numbers, the first index fastest; those of a compressed element are another one, deflated.
+    A file is a header of 128 bytes, whose last four give the version and the byte order, and a sequence of elements.
+    An element is its type and its length, 4 bytes each, and its contents.  The contents of a variable are elements
+    again: flags, dimensions, name, and numbers with the first index fastest.  A compressed element contains another
+    element, deflated.
 
     Parameters
     ----------
     path : path
     names : sequence of str
     limit : int
-        The most bytes to accept, of the file, and of all its variables decompressed.
+        The most bytes to accept, both in the file and in all its variables decompressed.
 
     Returns
     -------
     list of numpy array
-        In the order of `names`, not writable.
+        In the order of `names`, read-only.
 
     Raises
     ------
     DataError
-        If the file is of another kind or version, too long, or damaged, or if under one of the names there is nothing,
-        or something other than an array of real numbers.
+        If the file is of another kind or version, too long, or damaged, or if one of the names belongs to no array of
+        real numbers.
     """
     clock = finding.Clock(limit)
     data = memoryview(finding.read(path, limit, clock=clock))
@@ -71,7 +72,11 @@ def read(path, names, limit):
 
 
 def _elements(data, order):
-    """Type and contents of each element; a short one has its length in the type's upper half, then up to 4 bytes."""
+    """
+    Yield type and contents of each element in `data`.
+
+    A short element has its length in the upper half of its type, and up to 4 bytes of contents after that.
+    """
     at = 0
     while at < len(data):
         kind, size = struct.unpack_from(order + "II", data, at)
@@ -86,7 +91,7 @@ def _elements(data, order):
 
 
 def _variable(contents, order):
-    """Name and array of a variable; None for what is of another class than 6 to 15, those of numbers, or complex."""
+    """Return name and array of a variable, None if complex or of a class outside 6 to 15, the classes of numbers."""
     elements = _elements(contents, order)
     (_, flags), (_, shape), (_, name) = islice(elements, 3)
     flags, = struct.unpack_from(order + "I", flags)

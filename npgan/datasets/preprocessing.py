@@ -1,4 +1,4 @@
-"""What is done to pictures before a net sees them."""
+"""Preprocessing of pictures."""
 import math
 from numbers import Real
 
@@ -12,13 +12,13 @@ MIN_DIVISOR = 1e-8
 
 def global_contrast_normalize(X, scale):
     """
-    Each picture without its mean, and then with the norm `scale`, as by Pylearn2's function of this name.
+    Subtract each picture's mean, then scale the picture to the norm `scale`, as Pylearn2's function of this name does.
 
         x <- x - mean(x)        over the picture's own d values
         x <- scale x / |x|      its root mean square is then scale / sqrt(d)
 
-    A picture of one value has no contrast: it becomes 0; one of a norm below 1e-8 scale only loses its mean.  Nothing
-    brings the mean and the norm back: to look at such pictures, divide them by their largest magnitude, as
+    A picture with equal pixels has no contrast and becomes 0; one with a norm below 1e-8 scale only loses its mean.
+    The mean and the norm are lost: to look at such pictures, divide them by their largest magnitude, as
     `viewer.nearest_sheet` does.
 
     Parameters
@@ -34,15 +34,15 @@ def global_contrast_normalize(X, scale):
     Raises
     ------
     ValueError
-        For another `scale`, or an X of another number of dimensions, or numbers whose squares are infinite.
+        If `scale` is not positive, X is not 2-dimensional, or the squares of its numbers overflow.
     """
     if not isinstance(scale, Real) or not 0 < scale < math.inf:
         raise ValueError(f"scale must be a number above 0, got {scale!r}")
-    X = backend.asarray(X)
+    X = backend.asarray(X, name="X")
     if X.ndim != 2:
-        raise ValueError(f"X must be (pictures, values of a picture), got the shape {X.shape}; "
+        raise ValueError(f"X must have the shape (pictures, values of a picture), got {X.shape}; "
                          "flatten pictures with X.reshape(len(X), -1)")
-    X = X - backend.asarray(xp.mean(X, axis=1, dtype="float64", keepdims=True))     # exact for a picture of one value
+    X = X - backend.asarray(xp.mean(X, axis=1, dtype="float64", keepdims=True))     # exactly 0 for equal pixels
     largest = float(xp.abs(X).max())
     if not largest < (np.finfo(backend.floatX).max / X.shape[1]) ** .5:
         raise ValueError(f"X has pictures that differ from their means by up to {largest:g}, whose squares "

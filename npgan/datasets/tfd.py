@@ -1,8 +1,8 @@
 """
-The Toronto Face Database (TFD): 102,236 faces, grey pictures of 48x48 pixels, 4,178 of them in five splits.
+The Toronto Face Database (TFD): 102,236 grey pictures of faces, of 48x48 pixels; 4,178 are labelled, in five splits.
 
 J. M. Susskind, A. K. Anderson and G. E. Hinton, "The Toronto Face Database", technical report UTML TR 2010-001,
-University of Toronto, 2010.  It is not public and no licence is stated: whoever wants it asks its authors.
+University of Toronto, 2010.  It is not public and states no licence; its authors may give it on request.
 """
 from numbers import Integral
 
@@ -21,12 +21,12 @@ CAVEAT = "{} other pictures than the Toronto Face Database's: nothing made from 
 
 def load(which, fold=0):
     """
-    A part of TFD: the paper's authors train on "unlabeled", and judge by "valid" and "test" of every fold.
+    Return a part of TFD: the paper's authors train on "unlabeled", and evaluate on "valid" and "test" of each fold.
 
     Parameters
     ----------
     which : "unlabeled", "train", "valid", "test" or "full_train"
-        The pictures with the code 0, 1, 2, 3, or 1 and 2 in the fold; those with 0 are the same in all folds.
+        The pictures with the code 0, 1, 2, 3, or 1 and 2 in the fold; the unlabelled ones are the same in all folds.
     fold : int
         0 to 4.
 
@@ -34,15 +34,15 @@ def load(which, fold=0):
     -------
     Dataset
         X is (n, 2304), row by row, the byte / 255, in [0, 1] with 0 for black; y is the expression, 0 to 6, or None
-        for "unlabeled".  A file of another number of pictures than TFD's gives it a `caveat`.
+        for "unlabeled".  A file with another number of pictures than TFD gives it a `caveat`.
 
     Raises
     ------
     ValueError
         For another `which`.
     DataError
-        If the file is missing or damaged, or has another layout or no such fold; if a pixel, a label or a code is no
-        whole number, as where pixels are stored as fractions of 255.
+        If the file is missing or damaged, or has another layout or no such fold; if a pixel, a label or a code is not a
+        whole number, for example because pixels are stored as fractions of 255.
     """
     codes = part(which, PARTS)
     path = finding.find(NAME)
@@ -60,7 +60,7 @@ def load(which, fold=0):
         raise DataError(path, f"the code {' or '.join(map(str, codes))} in fold {fold}", "none", finding.REMEDY)
     _check(path, "codes in folds", folds, 0, 3)
     X = np.empty((len(rows), 48 * 48), backend.floatX)
-    for start in range(0, len(rows), 1000):                         # by parts: the file may have them in float64
+    for start in range(0, len(rows), 1000):                         # in parts, because the file may have float64
         pixels = images[rows[start:start + 1000]].reshape(-1, 48 * 48)
         _check(path, "pixels in images", pixels, 0, 255)
         X[start:start + 1000] = pixels
