@@ -4,17 +4,17 @@ Coordinating the two players, measured
 =====================================
 
 Section 7 of Goodfellow et al. (2014) hopes that training could be accelerated "by devising better methods for
-coordinating G and D or determining better distributions to sample z from during training".  The same small game on the
-embedded digits, with one thing changed at a time: k, the order of the updates, the loss of G, the prior of z, or, with
-``--compare options``, what else the authors' code can do; each from several seeds, judged by the Parzen log-likelihood
-of the test digits against processor time.
+coordinating G and D or determining better distributions to sample z from during training".  This script plays one small
+game on the embedded digits and changes one thing at a time: k, the order of the updates, the loss of G, the prior of z,
+or, with ``--compare options``, the further options of the authors' code.  Each game is played with several seeds and
+evaluated by the Parzen log-likelihood of the test digits against processor time.
 
 Reads the embedded digits, writes ``coordination.png``; 2.6 minutes of one core a seed, some 3.5 with the options.
 """
 import os
 import time
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from common import options, positive_int
 
@@ -45,19 +45,19 @@ seeds = range(chosen.seed, chosen.seed + chosen.seeds)
 # %%
 # A game and its judge
 # --------------------
-# The base is Algorithm 1 with k = 1, -log D(G(z)) for G and uniform noise.  Samples come from the average of G over a
-# thousand steps or so, 1,000 of them each time; the time is the processor's own for the updates, without the judging.
+# The baseline is Algorithm 1 with k = 1, -log D(G(z)) for G and uniform noise.  Each evaluation uses 1,000 samples from
+# an average of G over about a thousand steps; the time is processor time of the updates, without the evaluations.
 
 
 class Judge:
-    """An extension of `Train`: ten times in a run, the seconds spent on updates and the test digits' log-likelihood."""
+    """An extension of `Train` that records, ten times a run, seconds of updates and the test digits' log-likelihood."""
 
     def __init__(self, average):
         self.average, self.curve = average, []
         self.seconds = self.start = 0.
 
     def on_monitor(self, train):
-        """Stop the clock, judge if it is time to, start the clock."""
+        """Stop the clock, evaluate if it is time, and start the clock."""
         self.seconds += time.process_time() - self.start if train.epoch else 0.
         pair, every = train.step.pair, -(-chosen.max_epochs // 10)
         if train.epoch and (train.epoch % every == 0 or train.epoch == chosen.max_epochs):
@@ -68,7 +68,7 @@ class Judge:
 
 
 def play(seed, steps=SeparateSteps, noise="uniform", rate_D=.1, inside=lambda rng: [], **keywords):
-    """The curve of one game, an array (times, 2) of seconds and nats; `inside` makes the layers of noise within G."""
+    """Play one game; return its curve, an array (times, 2) of seconds and nats.  `inside` makes noise layers for G."""
     weights_G, weights_D, z, masks, order = (RandomStream([seed, i]) for i in range(5))
     lower = MLP([RectifiedLinear(30, 100, .1, weights_G), *inside(z)])
     G = Generator(MLP([lower, RectifiedLinear(lower.dim, 100, .1, weights_G),
@@ -86,8 +86,8 @@ def play(seed, steps=SeparateSteps, noise="uniform", rate_D=.1, inside=lambda rn
 # %%
 # One thing at a time
 # -------------------
-# The released code's step halves D's gradient, so with a doubled rate of D the order alone differs.  Its options are
-# compared with that step itself, D's rate doubled; what has steps of its own is Algorithm 1's in its gradients.
+# The released code's step halves D's gradient, so with D's learning rate doubled only the order of the updates differs.
+# The options are compared with that step, except those with steps of their own, which have Algorithm 1's gradients.
 
 if chosen.compare == "section7":
     base, always = "base: Algorithm 1, k = 1, -log D, uniform z", {}
@@ -125,12 +125,12 @@ for seed in seeds:
 # %%
 # The table
 # ---------
-# At the end all games have seen as many minibatches.  As a step of G costs more than one of D does, those with more
-# steps of D end sooner; so the last column compares at one time, that of the fastest game's end.
+# At the end all games have used the same number of minibatches.  A step of G takes longer than a step of D, so games
+# with more steps of D end sooner; the last column compares all games at the time when the fastest one ends.
 
 
 def mean_and_error(values):
-    """The mean over seeds, and its standard error (unknown with one seed)."""
+    """Return the mean over seeds, and its standard error (unknown with one seed)."""
     values = np.asarray(values)
     error = values.std(axis=0, ddof=1) / len(values) ** .5 if len(values) > 1 else np.full_like(values[0], np.nan)
     return values.mean(axis=0), error
@@ -150,7 +150,7 @@ for name, of_seeds in curves.items():
 # %%
 # The picture
 # -----------
-# Log-likelihood against time, with standard errors over the seeds; the base is black in every panel.
+# Log-likelihood against time, with standard errors over the seeds; the baseline is black in every panel.
 
 LINES = [{"color": "#000000", "marker": "o", "linestyle": "-"}, {"color": "#D55E00", "marker": "s", "linestyle": "--"},
          {"color": "#0072B2", "marker": "^", "linestyle": "-."}, {"color": "#E69F00", "marker": "v", "linestyle": ":"},

@@ -4,15 +4,15 @@ Adversarial nets on real handwritten digits
 ===========================================
 
 Trains a generator of rectifiers and sigmoids against a discriminator of maxout units with dropout, as in Section 5 of
-Goodfellow et al. (2014), on 1,197 handwritten digits of 8x8 pixels that come with npgan, and judges the samples by the
-Parzen window estimate of Table 1.
+Goodfellow et al. (2014), on 1,197 handwritten digits of 8x8 pixels that come with npgan, and evaluates the samples by
+the Parzen window estimate of Table 1.
 
-Reads the embedded digits, writes ``digits.png`` and, on the way, ``digits.npz``, a checkpoint from which ``--resume``
-goes on.
+Reads the embedded digits; writes ``digits.png`` and, during the training, the checkpoint ``digits.npz`` for
+``--resume``.
 """
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from common import RESUME, options, resume
 from progress import Progress
@@ -37,7 +37,7 @@ print(f"seed {chosen.seed}")
 # %%
 # The two players
 # ---------------
-# Smaller nets than for MNIST, of the same make.  One seed gives each use of chance a stream of its own.
+# Smaller nets than for MNIST, of the same kinds of layers.  Each random choice has its own stream of the one seed.
 
 train, valid, test = (digits.load(which) for which in ("train", "valid", "test"))
 weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
@@ -54,8 +54,8 @@ pair = AdversaryPair(G, D)
 # %%
 # The game
 # --------
-# Algorithm 1 with k = 1: a step of D on each minibatch of digits and samples, then one of G on fresh samples.  The two
-# do not settle but circle around a good solution, so the samples come from the average of G over 5,000 steps or so.
+# Algorithm 1 with k = 1: a step of D on each minibatch of digits and samples, then one of G on fresh samples.  The
+# players do not converge but circle around a good solution, so samples come from an average of G over some 5,000 steps.
 
 rule_G, rule_D = Momentum(learning_rate=.1, init_momentum=.5), Momentum(learning_rate=.1, init_momentum=.5)
 average = PolyakAverage(G, decay=.9998)
@@ -73,10 +73,10 @@ if chosen.resume:
 game.main_loop(chosen.max_epochs)
 
 # %%
-# How likely are digits that nobody trained on?
-# ---------------------------------------------
-# A Gaussian on each of 1,000 samples makes a density; its width is chosen on validation digits.  Beside G's samples
-# stand centres that no generator made: a generator does well if its samples are as good as real digits.
+# How likely are unseen digits?
+# -----------------------------
+# A Gaussian around each of 1,000 samples gives a density; its width is chosen on validation digits.  For comparison,
+# the same estimate with other centres: a generator does well if its samples are as good as real training digits.
 
 num_samples = 1000
 with average.applied():
@@ -91,7 +91,7 @@ for name, centres in rows:
 # %%
 # The picture
 # -----------
-# Fair random samples, none chosen by hand; in yellow the training digit nearest to the sample on its left.
+# Random samples, not selected; in yellow the training digit nearest to the sample on its left.
 
 sheet = viewer.nearest_sheet(shown, train.X, train.shape)
 history = monitor.history

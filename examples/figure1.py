@@ -5,15 +5,15 @@ Figure 1: a game on the line
 
 Plays Algorithm 1 between two small nets whose data are a Gaussian, and draws the four moments of Figure 1: (a) p_g is
 near p_data and D partly right; (b) D, trained alone, has reached its optimum p_data / (p_data + p_g); (c) a step of G
-has followed D's slope; (d) p_g is as good as p_data, and D, near 1/2, cannot tell them apart.  Arrows lead from z to
-x = G(z).  The numbers that hold the panels to this are printed.
+has followed D's slope; (d) p_g nearly equals p_data, and D, near 1/2, cannot distinguish them.  Arrows lead from z to
+x = G(z).  The script prints how well each panel satisfies this.
 
 Writes ``figure1.png``, and ``figure1.gif`` with the whole game; with ``--live`` it is played in a window instead.
 """
 import os
 import sys
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from typing import NamedTuple
 
@@ -41,8 +41,9 @@ window = open_window((7, 5.5)) if chosen.live else None
 # %%
 # The two players
 # ---------------
-# Rectifiers for G, maxout for D, z uniform.  The first biases spread the corners of both nets' piecewise linear
-# functions over what they see.  As z and -z are equally likely, G may start growing with z: its arrows do not cross.
+# Rectifiers for G, maxout for D, uniform z.  The first biases spread the corners of both nets' piecewise linear
+# functions over the range of their inputs.  Because z and -z are equally likely, we may let G start as an increasing
+# function of z, so that its arrows do not cross.
 
 weights_G, weights_D, noise, examples = (RandomStream([chosen.seed, i]) for i in range(4))
 G = Generator(MLP([RectifiedLinear(1, 40, 1., weights_G, init_bias=weights_G.uniform(-SQRT3, SQRT3, (40,))),
@@ -60,7 +61,7 @@ game = Game(AdversaryPair(G, D), rule_G, rule_D, data.sample, m=200, k=2, decay=
 # %%
 # A picture of the game
 # ---------------------
-# p_g is estimated from samples: a Gaussian of width .15 on each of them.
+# p_g is estimated from samples, with a Gaussian of width .15 around each of them.
 
 SAMPLES, WIDTH, REACH = 20000, .15, 3.6
 grid = Grid(5, 400, 1)
@@ -69,7 +70,7 @@ z = np.linspace(-SQRT3, SQRT3, 15)[:, None]
 
 
 class Moment(NamedTuple):
-    """The game at one moment: densities and D on the grid, x = G(z) of the arrows, and D* where it is to be drawn."""
+    """The game at one moment: densities and D on the grid, x = G(z) of the arrows, and D* or None."""
 
     title: str
     p_data: np.ndarray
@@ -80,28 +81,28 @@ class Moment(NamedTuple):
 
     @property
     def JSD(self):
-        """Between p_data and p_g, in nats."""
+        """Return the Jensen-Shannon divergence between p_data and p_g, in nats."""
         return grid.JSD(self.p_data, self.p_g)
 
     @property
     def total_variation(self):
-        """Between p_data and p_g."""
+        """Return the total variation between p_data and p_g."""
         return grid.total_variation(self.p_data, self.p_g)
 
     def off(self, wanted):
-        """The largest |D - wanted| where 95% of the data lie."""
+        """Return the largest |D - wanted| in the interval of 95% of the data."""
         return float(np.abs(self.D - wanted)[np.abs(grid.axis) < 1.96].max())
 
 
 def moment(title, p_data, samples=SAMPLES, optimal=False):
-    """The game as it stands, under a `title`, for data of density `p_data`; with D* if `optimal`."""
+    """Return the present `Moment` of the game, with a `title`, for the data density `p_data`; with D* if `optimal`."""
     p_g = grid.density(game.samples(samples), WIDTH)
     return Moment(title, p_data, p_g, game.D(grid.x), to_numpy(G.fprop(asarray(z)))[:, 0],
                   optimum(p_data, p_g) if optimal else None)
 
 
 def panel(upper, lower, seen):
-    """Draw what is `seen`: the densities and D on the `upper` axes, z, x and the arrows between them on the `lower`."""
+    """Draw a `Moment`: densities and D on the `upper` axes; z, x and the arrows between them on the `lower` axes."""
     upper.clear()
     lower.clear()
     upper.plot(grid.axis, 2 * seen.p_data, color=BLACK, linestyle=":", linewidth=2.5, label="$p_{data}$, the data")
@@ -137,10 +138,10 @@ if window:
 # %%
 # The whole game
 # --------------
-# So that p_g is near p_data and like it, as in the paper, the pair first plays for data that lie further right; then
-# the data move.  (a) D has made a few steps towards them.  (b) Algorithm 1's inner loop, taken to its end: D alone, and
-# then its average over the last of many steps.  (c) One step of G.  (d) Algorithm 1, in its second half at rates that
-# fall; at the end both players are the averages of their parameters.
+# In the paper's panel (a), p_g is near p_data and similar to it.  To get there, the pair first plays with data further
+# right; then the data move.  (a) D has made a few steps on the moved data.  (b) Algorithm 1's inner loop continued to
+# its end: D alone, averaged over the last of many steps.  (c) One step of G.  (d) Algorithm 1; in the second half the
+# learning rates fall, and at the end both players have the averages of their parameters.
 
 SHIFT, FEW, MANY = 1.1, 2, 1000
 moments = {}
@@ -148,7 +149,7 @@ decay = ExponentialDecay([rule_G, rule_D], .02 ** (-2 / chosen.iterations))
 
 
 def the_game():
-    """Plays the game, stopping at each moment of the film."""
+    """Play the game, and yield each moment of the film."""
     data.centres[...] += SHIFT
     before = chosen.iterations // 3
     shown = ticks(before, chosen.frames // 4)
@@ -188,7 +189,7 @@ def the_game():
 
 
 def frames(figure):
-    """Draws each of the game's moments on `figure`."""
+    """Draw each of the game's moments on `figure`."""
     axes = figure.subplots(2, 1, gridspec_kw={"height_ratios": [3, 1]})
     for seen in the_game():
         panel(*axes, seen)

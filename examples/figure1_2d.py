@@ -12,7 +12,7 @@ Writes ``figure1_2d.png``, and ``figure1_2d.gif`` with the whole game; with ``--
 import os
 import sys
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from common import options, positive_int
 
@@ -44,7 +44,7 @@ window = open_window((10.5, 5.5)) if chosen.live else None
 # The two players
 # ---------------
 # Rectifiers for G, maxout for D, z uniform on a square.  The first biases spread the corners of both nets' piecewise
-# linear functions over what they see.
+# linear functions over the range of their inputs.
 
 weights_G, weights_D, noise, examples = (RandomStream([chosen.seed, i]) for i in range(4))
 G = Generator(MLP([RectifiedLinear(2, 64, 1., weights_G, init_bias=weights_G.uniform(-SQRT3, SQRT3, (64,))),
@@ -59,8 +59,8 @@ game = Game(AdversaryPair(G, D), rule_G, rule_D, data.sample, m=200, k=2, decay=
 # %%
 # Pictures of the game
 # --------------------
-# p_g is estimated by a Gaussian of width .1 on each of the samples; p_data is seen through the same Gaussian.  Only the
-# arrows' lengths are reduced: a slope of 1 is a quarter long.
+# p_g is estimated with a Gaussian of width .1 around each sample; p_data is smoothed with the same Gaussian.  An arrow
+# for a slope of 1 is drawn with length 1/4.
 
 WIDTH, REACH = .1, 3.
 grid = Grid(REACH, 60, 2)
@@ -74,24 +74,24 @@ mesh = [asarray(np.stack(pair, axis=1)) for c in lines for pair in ((along, 0 * 
 
 
 def p_g(samples=20000):
-    """p_g on the grid."""
+    """Return p_g on the grid."""
     return grid.density(game.samples(samples), WIDTH)
 
 
 def plane(ax, title):
-    """Empty `ax` to the square that all pictures share."""
+    """Clear `ax` and set the limits that all pictures share."""
     ax.clear()
     ax.set(xlim=grid.axis[[0, -1]], ylim=grid.axis[[0, -1]], xticks=[], yticks=[], aspect="equal")
     ax.set_title(title, fontsize=12)
 
 
 def image(values):
-    """The `values` on the grid as contours want them, rows along the vertical."""
+    """Return the grid `values` as a matrix for contour plots, with rows along the vertical axis."""
     return values.reshape(len(grid.axis), -1).T
 
 
 def show_game(ax, title, arrows=60):
-    """D's map with data, samples, and the way on which D sends some of these."""
+    """Draw D's map with data, samples, and arrows in the direction in which D's gradient moves some samples."""
     plane(ax, title)
     D_map = image(game.D(grid.x))
     ax.contourf(grid.axis, grid.axis, D_map, np.linspace(0, 1, 11), cmap="Blues", vmax=1.7)
@@ -104,20 +104,20 @@ def show_game(ax, title, arrows=60):
 
 
 def show_density(ax, density, title):
-    """A density as contours of its own, in equal steps up to the largest value of p_data."""
+    """Draw contours of a density, in equal steps up to the largest value of p_data."""
     plane(ax, title)
     ax.contourf(grid.axis, grid.axis, image(density), np.linspace(.03, 1, 9) * p_data.max(), cmap="Greys", extend="max")
 
 
 def show_mesh(ax, title):
-    """Straight lines of the z plane, as G bends them."""
+    """Draw the images under G of straight lines in the z plane."""
     plane(ax, title)
     for points in mesh:
         ax.plot(*to_numpy(G.fprop(points)).T, color=GREEN, linewidth=.8)
 
 
 def show_divergence(ax):
-    """JSD over the iterations so far."""
+    """Draw the JSD over the iterations so far."""
     ax.clear()
     ax.plot(*zip(*divergence), color=BLACK, linewidth=1.8)
     ax.set(ylim=(0, np.log(2)), xlabel="iterations")
@@ -130,7 +130,7 @@ divergence = []
 
 
 def measure():
-    """Append the present divergence, and tell it."""
+    """Append the present divergence, and print it."""
     divergence.append((game.steps_G, grid.JSD(p_data, p_g())))
     return divergence[-1][1]
 
@@ -153,7 +153,8 @@ if window:
 # %%
 # The whole game
 # --------------
-# Rates fall to a fiftieth in the second half; the last picture is of the averages of both players' parameters.
+# The learning rates fall to a fiftieth in the second half; the last picture shows the averages of both players'
+# parameters.
 
 figure = Figure(figsize=(12, 6.6), layout="constrained")
 axes = figure.subplots(2, 4)
@@ -163,7 +164,7 @@ panels = [0, max(1, chosen.iterations // 100), max(2, chosen.iterations // 10)]
 
 
 def frames(screen):
-    """Plays the game, and draws each moment of the film on `screen`."""
+    """Play the game, and draw each moment of the film on `screen`."""
     ax = screen.subplots()
     for iteration in range(chosen.iterations + 1):
         if iteration:

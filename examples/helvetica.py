@@ -15,7 +15,7 @@ import copy
 import math
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from common import options, positive_int
 

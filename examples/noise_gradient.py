@@ -41,7 +41,7 @@ W, b, v = (to_numpy(array) for array in (f.layers[0].W, f.layers[0].b, f.layers[
 
 
 def gradient(x):
-    """grad f of each row of x, (m, nvis), by the backward pass."""
+    """Return grad f at each row of x, (m, nvis), by the backward pass."""
     f.fprop(asarray(x))
     return to_numpy(f.bprop(asarray(np.ones((len(x), 1))), params=False))
 
@@ -49,17 +49,17 @@ def gradient(x):
 # %%
 # The smoothed gradient in closed form
 # ------------------------------------
-# z_j + w_j . eps is N(z_j, sigma^2 |w_j|^2), and a rectifier's mean slope is the chance that it is on, so
-# (derived here)
+# z_j + w_j . eps is N(z_j, sigma^2 |w_j|^2), and a rectifier's mean slope is the probability that its input is
+# positive, so (derived here)
 #
 #     grad_x E f(x + eps) = sum_j v_j w_j Phi(z_j / (sigma |w_j|)),     Phi the normal distribution function.
 #
 # As sigma -> 0 Phi becomes 1 where z_j > 0 and 0 where z_j < 0: the backward pass of a rectifier.  At a kink, z_j = 0,
-# it stays 1/2 for every sigma: there f has no gradient, the limit is the mean of both sides', and npgan takes 0.
+# it stays 1/2 for every sigma: there f has no gradient, the limit is the mean of both sides, and npgan uses 0.
 
 
 def smoothed_gradient(x, sigma):
-    """grad_x E f(x + eps) of each row of x, exact."""
+    """Return the exact grad_x E f(x + eps) at each row of x."""
     return (v * norm.cdf((x @ W + b) / (sigma * np.linalg.norm(W, axis=0)))) @ W.T
 
 
@@ -69,12 +69,12 @@ def smoothed_gradient(x, sigma):
 # The pathwise estimate moves the gradient inside the expectation: the mean of grad f(x + eps), as the adversarial
 # nets' gradient reaches G through D.  The score-function estimate needs values of f alone: the density of x + eps has
 # the score eps / sigma^2, so the mean of f(x + eps) eps / sigma^2 has the same expectation.  But its error grows as
-# f(x) / sigma when sigma -> 0.  With f(x + eps) - f(x) for f(x + eps), which changes no expectation, it stays bounded,
-# and is still the worse one.
+# f(x) / sigma when sigma -> 0.  With f(x + eps) - f(x) instead of f(x + eps), which has the same expectation, the error
+# stays bounded, and is still larger than the pathwise one.
 
 
 def estimates(x, sigma, m=10_000):
-    """The terms (m, nvis) whose means are the estimates at the point x, by name."""
+    """Return the terms (m, nvis) whose means are the estimates at the point x, by name."""
     eps = sigma * to_numpy(noise.normal((m, nvis)))
     value, here = (to_numpy(f.fprop(asarray(point))) for point in (x + eps, x[None]))
     return {"pathwise": gradient(x + eps),
@@ -99,7 +99,7 @@ print(f"  grad f {own[0]:10.5f}, the backward pass")
 
 # %%
 # If the error bars are right, a deviation d from the exact value has d . cov^-1 d = nvis on average.  Below sigma = .3
-# too few of 10,000 samples cross a kink to make an error bar of the pathwise estimate; from .03 on none does.
+# too few of 10,000 samples cross a kink for an error bar of the pathwise estimate; from .03 on, no sample does.
 
 large = [(exact, found) for sigma, (exact, found) in zip(sigmas, rows) if sigma > .3]
 for name in rows[0][1]:
@@ -118,8 +118,8 @@ print(f"where rectifier {j} has its kink, the limit {smoothed[0]:.5f} is the mea
 # %%
 # The picture
 # -----------
-# On the left the slope along a line, where each step of the staircase is a rectifier that goes on or off.  In the
-# middle the limit at one point, with error bars of one standard error.  On the right their lengths.
+# Left: the slope along a line; each step of the staircase is a rectifier that switches on or off.  Middle: the limit
+# at one point, with error bars of one standard error.  Right: the lengths of the error bars.
 
 figure = Figure(figsize=(13, 4.2), layout="constrained")
 stairs, limit, price = figure.subplots(1, 3)

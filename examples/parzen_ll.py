@@ -31,19 +31,19 @@ chosen = options(
     checkpoint=CHECKPOINT,
     dataset={"choices": ("mnist", "digits"), "default": "mnist", "help": "default %(default)s"},
     num_samples={"type": positive_int, "default": 10000, "help": "default %(default)s, the authors' number"},
-    raw={"action": "store_true", "help": "G's own last parameters, in place of their average"},
+    raw={"action": "store_true", "help": "use G's last parameters instead of their average"},
     fine={"action": "store_true", "help": "also choose sigma from .10, .11, ... .30"},
-    sanity={"action": "store_true", "help": "also judge what is no generative net, or no honest sample"},
+    sanity={"action": "store_true", "help": "also evaluate altered samples, and centres other than samples"},
     samples_out={"type": new_file(".npy"), "metavar": "FILE.npy", "help": "where to write the samples"},
-    sigma={"type": float, "help": "in place of the choice on validation rows"},
+    sigma={"type": float, "help": "use this sigma instead of choosing one on validation rows"},
     json={"type": new_file(".json"), "metavar": "FILE.json", "help": "where to write the result, for table1.py"})
 if chosen.json and chosen.sigma is not None:
-    raise ValueError("--json is not allowed with --sigma: Table 1 wants a sigma chosen on validation rows")
+    raise ValueError("--json is not allowed with --sigma: in Table 1, sigma is chosen on validation rows")
 
 # %%
 # The samples
 # -----------
-# Independent draws, none chosen or left out.
+# Independent random samples, without selection.
 
 print(f"seed {chosen.seed}")
 saved, G = plain_generator(chosen.checkpoint, RandomStream([chosen.seed, 6]), average=not chosen.raw)
@@ -73,12 +73,12 @@ if chosen.fine:
 # %%
 # How to read it
 # --------------
-# The estimate can be raised without any more likeness to digits: see Theis, van den Oord and Bethge, "A note on
-# the evaluation of generative models" (2016).
+# The estimate can be increased without making samples more similar to digits: see Theis, van den Oord and Bethge, "A
+# note on the evaluation of generative models" (2016).
 
 
 def unlikely(train):
-    """Samples of another kind, each with its name and why it is a warning."""
+    """Yield other centres, each with its name and the reason why its score is a warning."""
     warnings = ["real digits: what scores above them is no better than real",
                 "no generator, yet above real digits: what is near to many digits is rewarded",
                 "each pixel by itself, without any shape"]
@@ -103,7 +103,7 @@ if chosen.sanity:
 # ------------
 
 if chosen.samples_out:
-    kept = BytesIO()                                            # as np.save to a full disk does not say what is wrong
+    kept = BytesIO()                                            # because np.save does not report a full disk clearly
     np.save(kept, to_numpy(samples))
     with replacing(chosen.samples_out) as stream:
         stream.write(kept.getbuffer())

@@ -11,7 +11,7 @@ Reads the embedded digits, writes ``saturation.png``.
 """
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from common import options
 from progress import Progress
@@ -38,11 +38,11 @@ LOSSES = {"log(1 - D), eq. 1": Saturating(), "-log D": NonSaturating()}
 # %%
 # One factor apart
 # ----------------
-# What a sample's loss sends into D is a number on its logit a, and all of G's gradient is proportional to it:
+# A sample's loss reaches D as a number at its logit a, and all of G's gradient is proportional to that number:
 #
 #     d/da log(1 - sigmoid(a)) = -sigmoid(a) = -D          d/da -log sigmoid(a) = -sigmoid(-a) = -(1 - D)
 #
-# A sample that D is sure about, D(G(z)) = 10^-4, gets 10^4 times as much from the second.
+# A sample that D surely rejects, D(G(z)) = 10^-4, gets 10^4 times as much gradient from the second loss.
 
 
 class Gradients:
@@ -56,7 +56,7 @@ class Gradients:
         self.pair, self.z, self.curves = pair, z, {"epoch": [], "D(G(z))": [], **{name: [] for name in LOSSES}}
 
     def on_monitor(self, game):
-        """Measure; neither player moves."""
+        """Measure the gradients; neither player moves."""
         G, D = self.pair.generator, self.pair.discriminator
         self.curves["epoch"].append(game.epoch)
         for name, loss in LOSSES.items():
@@ -67,7 +67,7 @@ class Gradients:
 
 
 def play(name, loss):
-    """One game, always from the same start: its curves and eight samples."""
+    """Play one game, always from the same start; return its curves and eight samples."""
     weights_G, weights_D, noise, masks, order = (RandomStream([chosen.seed, i]) for i in range(5))
     G = Generator(MLP([RectifiedLinear(30, 100, .05, weights_G), RectifiedLinear(100, 100, .05, weights_G),
                        Sigmoid(100, 64, .05, weights_G, init_bias=marginal_bias(train.X))]), "uniform", noise)
@@ -93,8 +93,8 @@ for name, (curves, _) in games.items():
 # %%
 # What to see
 # -----------
-# D wins at once in both games, and D(G(z)) falls below 1/50.  Under eq. 1 G's gradient falls with it, so D only gets
-# surer, and G stays where it is.  Under -log D the gradient grows as D gets surer, and G comes back.
+# D wins at once in both games, and D(G(z)) falls below 1/50.  Under eq. 1, G's gradient falls with it, so D becomes
+# surer still and G stays where it is.  Under -log D the gradient grows as D becomes surer, and G recovers.
 
 figure = Figure(figsize=(13, 6.6), layout="constrained")
 (factor, *norms), (outputs, *pictures) = figure.subplots(2, 3)

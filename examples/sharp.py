@@ -13,7 +13,7 @@ Writes ``sharp.png``.
 """
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from common import options
 from progress import Progress

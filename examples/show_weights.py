@@ -36,7 +36,7 @@ def draw(name, weights, cols=None):
 
 
 def weights_of(layer, where):
-    """W of the `layer`, a matrix; ValueError if it has none, which says `where` that is."""
+    """Return the matrix W of `layer`; raise ValueError, which names the place `where`, if it has none."""
     if getattr(layer, "W", xp.zeros(0)).ndim != 2:
         raise ValueError(f"{saved.path}: expected a matrix of weights in {where}, found a {type(layer).__name__}; name "
                          "another checkpoint")
@@ -46,7 +46,7 @@ def weights_of(layer, where):
 # %%
 # The last layer of G
 # -------------------
-# Those with the largest norm first.
+# Ordered by norm, the largest first.
 
 W = weights_of(G.mlp.layers[-1], "the last layer of G")
 draw("G", W[xp.argsort(-xp.sum(xp.square(W), axis=1))])

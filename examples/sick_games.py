@@ -10,7 +10,7 @@ Reads the embedded digits, writes ``sick_games.png``.
 """
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # products as small as these are fastest on one thread
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")       # small products are fastest on one thread
 
 from common import options
 from progress import Progress

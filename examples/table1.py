@@ -3,8 +3,8 @@
 Table 1, continued
 ==================
 
-Prints Table 1 of Goodfellow et al. (2014) as it stands there, and below it what was measured with npgan: Parzen
-window-based log-likelihood estimates of the test set, in nats, with their standard errors.
+Prints Table 1 of Goodfellow et al. (2014), and below it our results with npgan: Parzen window-based log-likelihood
+estimates of the test set, in nats, with their standard errors.
 
 Reads files that ``parzen_ll.py --json`` wrote, by default those in ``figures`` beside this script.
 """
@@ -28,7 +28,7 @@ COMMAND = "python examples/parzen_ll.py mnist.npz --json examples/figures/mnist.
 
 
 def measured(path):
-    """What the file at `path` says, a dict; its numbers are checked."""
+    """Return the result in the file `path`, a dict whose numbers are checked."""
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         numbers = [result[name] for name in ("mean", "standard_error", "sigma", "num_samples")]
@@ -37,7 +37,7 @@ def measured(path):
         return result
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         found = printable(f"{error} ({type(error).__name__})")
-        raise ValueError(f"{path}: expected a result of parzen_ll.py, found {found}; measure it anew: "
+        raise ValueError(f"{path}: expected a result of parzen_ll.py, found {found}; measure it again: "
                          f"{COMMAND}") from error
 
 
@@ -69,4 +69,4 @@ for path, row in results.items():
     score = f"{row['mean']:.1f} +- {row['standard_error']:.1f}"
     print(f"{printable(run):<32}{score:<16}{'-':<16}sigma {row['sigma']:.3f}, {row['num_samples']} samples")
 if not results:
-    print(f"Nothing is measured yet: {COMMAND}")
+    print(f"No result has been measured yet: {COMMAND}")

@@ -11,7 +11,7 @@ from matplotlib.animation import PillowWriter
 from scipy.ndimage import gaussian_filter
 
 from npgan import backend
-from npgan.adversarial import discriminator_step, generator_step
+from npgan.adversarial import algorithm_1, discriminator_step, generator_step
 from npgan.backend import to_numpy
 from npgan.costs import NonSaturating
 from npgan.files import replacing
@@ -38,13 +38,13 @@ class Gaussians:
         self.centres, self.sigma, self.rng = backend.asarray(centres), sigma, rng
 
     def sample(self, m):
-        """`m` examples, an array (m, d)."""
+        """Return `m` examples, an array (m, d)."""
         n, d = self.centres.shape
         which = self.rng.uniform(0, n, (m,)).astype("int64")
         return self.centres[which] + self.sigma * self.rng.normal((m, d))
 
     def density(self, x):
-        """p_data at the rows of `x`, a NumPy array (n, d): a NumPy array (n,)."""
+        """Return p_data at the rows of `x`, a NumPy array (n, d), as a NumPy array (n,)."""
         square = sum((x[:, None, i] - centre) ** 2 for i, centre in enumerate(to_numpy(self.centres).T))
         return np.exp(-square / (2 * self.sigma ** 2)).mean(axis=1) / (2 * np.pi * self.sigma ** 2) ** (x.shape[1] / 2)
 
@@ -77,40 +77,40 @@ class Grid:
         self.x = np.stack(np.meshgrid(*[self.axis] * d, indexing="ij"), axis=-1).reshape(-1, d)
 
     def density(self, samples, sigma):
-        """p_g at `x`, an array (cells^d,): a Gaussian of width `sigma` on each of the `samples`, counted by cells."""
+        """Return p_g on the grid, (cells^d,): a Gaussian of width `sigma` around the cell of each of `samples`."""
         samples = to_numpy(samples)
         counts, _ = np.histogramdd(samples, [self.edges] * self.d)
         smooth = gaussian_filter(counts, sigma / self.width, mode="constant")
         return smooth.ravel() / (len(samples) * self.width ** self.d)
 
     def JSD(self, p, q):
-        """The Jensen-Shannon divergence of two densities, KL(p || (p + q)/2)/2 + KL(q || (p + q)/2)/2, in nats."""
+        """Return the Jensen-Shannon divergence KL(p || (p + q)/2)/2 + KL(q || (p + q)/2)/2 in nats."""
         return (self.KL(p, (p + q) / 2) + self.KL(q, (p + q) / 2)) / 2
 
     def KL(self, p, q):
-        """KL(p || q), the sum of p log(p/q) over the cells where p > 0, in nats."""
+        """Return KL(p || q), the sum of p log(p/q) over the cells where p > 0, in nats."""
         on = p > 0
         return float((p[on] * np.log(p[on] / q[on])).sum() * self.width ** self.d)
 
     def total_variation(self, p, q):
-        """Half the sum of |p - q|: the largest difference of probability that the two give to any set."""
+        """Return half the sum of |p - q|, the largest difference of the probabilities p and q of any set."""
         return float(np.abs(p - q).sum() * self.width ** self.d / 2)
 
 
 def optimum(p_data, p_g):
-    """D* of Proposition 1, p_data / (p_data + p_g); 1/2 where neither is."""
+    """Return D* of Proposition 1, p_data / (p_data + p_g), and 1/2 where both densities are 0."""
     total = p_data + p_g
     return np.where(total > 0, p_data, .5) / np.where(total > 0, total, 1)
 
 
 def ticks(total, number):
-    """At most `number` of the counts from 0 to a `total`, closer together at the beginning, where more happens."""
+    """Return at most `number` of the counts from 0 to `total`, closer together at the beginning, where more happens."""
     return set((total * np.linspace(0, 1, number) ** 2).round().astype(int).tolist())
 
 
 class Game:
     """
-    Algorithm 1 one step at a time.
+    A game between small nets, played by Algorithm 1 or one step at a time.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class Game:
         Without dropout.
     rule_G, rule_D : LearningRule
     data : function of m
-        Gives m examples of p_data, an array (m, d).
+        Returns m examples of p_data, an array (m, d).
     m, k : int
         Minibatch size, and steps of D before each of G.
     decay : float
@@ -127,7 +127,7 @@ class Game:
     Attributes
     ----------
     steps_D, steps_G : int
-        Done so far.
+        Steps done so far.
     """
 
     def __init__(self, pair, rule_G, rule_D, data, m, k, decay):
@@ -136,35 +136,33 @@ class Game:
         self.steps_D = self.steps_G = self.iterations = 0
 
     def train_D(self):
-        """One step of D."""
+        """Do one step of D."""
         x = self.data(self.m)
         discriminator_step(self.pair, self.rule_D, x, self.pair.generator.noise(self.m))
         self.steps_D += 1
 
     def train_G(self):
-        """One step of G."""
+        """Do one step of G."""
         generator_step(self.pair, self.rule_G, self.pair.generator.noise(self.m))
         self.steps_G += 1
 
     def train_both(self):
-        """One iteration of Algorithm 1: k steps of D, then one of G."""
-        for _ in range(self.k):
-            self.train_D()
-        self.train_G()
-        self.iterations += 1
+        """Do one iteration of Algorithm 1: k steps of D, then one of G."""
+        algorithm_1(self.pair, self.rule_G, self.rule_D, self.data, num_iterations=1, k=self.k, m=self.m)
+        self.steps_D, self.steps_G, self.iterations = self.steps_D + self.k, self.steps_G + 1, self.iterations + 1
         for average in self.averages:
             average.add(self.iterations)
 
     @contextmanager
     def averaged(self):
-        """Within ``with game.averaged():`` both players are the averages of their parameters."""
+        """Within ``with game.averaged():`` both players have the averages of their parameters."""
         with ExitStack() as stack:
             for average in self.averages:
                 stack.enter_context(average.applied())
             yield
 
     def samples(self, n):
-        """G(z) for `n` noise samples, a NumPy array (n, d); always the same z, so that to look changes no game."""
+        """Return G(z) for `n` z that are always the same, a NumPy array (n, d); the game is unchanged."""
         G = self.pair.generator
         with G.rng.aside([*G.rng.seed, 1]):
             samples = to_numpy(G.sample(n))
@@ -174,14 +172,15 @@ class Game:
         return samples
 
     def D(self, x):
-        """D at the rows of `x`, a NumPy array (n, d): a NumPy array (n,)."""
+        """Return D(x) for the rows of `x`, a NumPy array (n, d), as a NumPy array (n,)."""
         return to_numpy(self.pair.discriminate(backend.asarray(x)))[:, 0]
 
     def descent(self, x, loss=NonSaturating()):
         """
-        -dC/dx of each sample's own cost C = -log D(x), the way on which D sends it: an array (n, d) for rows `x`.
+        Return -dC/dx of each sample's own cost C = -log D(x), the direction in which D's gradient moves it.
 
-        By the backward pass of D, as in `generator_step`, but of the sum over the samples instead of their mean.
+        Computed by the backward pass of D, as in `generator_step`, but for the sum over the samples instead of their
+        mean.
 
         Parameters
         ----------
@@ -216,12 +215,12 @@ def film(path, figure, frames, fps=12):
 
 
 def open_window(size):
-    """A figure of `size` in a window; RuntimeError, which ends a script in one line, where there is no display."""
-    from matplotlib import pyplot  # which only a window needs
+    """Return a figure of `size` in a window; raise RuntimeError if there is no display."""
+    from matplotlib import pyplot  # needed only for a window
 
     try:
         figure = pyplot.figure(figsize=size, layout="constrained")
-    except Exception as error:                                          # each toolkit has errors of its own
+    except Exception as error:                                          # every toolkit raises other errors
         raise RuntimeError(f"--live opens a window, but there is no display ({error}); leave it out") from error
     if figure.canvas.required_interactive_framework is None:
         raise RuntimeError("--live opens a window, but matplotlib finds no display here or no toolkit for windows; "
@@ -259,7 +258,7 @@ class Keys:
         self.timer.add_callback(self.on_time)
 
     def on_key(self, event):
-        """Do what the key of the `event` says; a step by hand pauses the game."""
+        """Do the action of the key of `event`; a single step pauses the game."""
         step = {"d": self.game.train_D, "g": self.game.train_G, "b": self.game.train_both}.get(event.key)
         if step:
             self.running = False
@@ -274,14 +273,14 @@ class Keys:
         self.redraw()
 
     def on_time(self):
-        """A few iterations and a new picture, if the game runs."""
+        """Do a few iterations and draw a new picture, if the game is running."""
         if self.running:
             for _ in range(self.each):
                 self.game.train_both()
             self.redraw()
 
     def redraw(self):
-        """Draw, and say below it which keys do what and what was done."""
+        """Draw the game, with a legend of the keys and the number of steps below."""
         self.draw()
         state = "running" if self.running else "paused"
         done = f"steps of D: {self.game.steps_D}    steps of G: {self.game.steps_G}    {state}"
@@ -296,7 +295,7 @@ class Keys:
         pyplot.close(self.figure)
 
     def play(self):
-        """Open the window and stay until it is closed."""
+        """Open the window and wait until it is closed."""
         from matplotlib import pyplot
         self.figure.canvas.mpl_disconnect(self.figure.canvas.manager.key_press_handler_id)     # g is its grid key
         self.redraw()

@@ -21,7 +21,7 @@ from npgan import checkpoint, viewer
 from npgan.checkpoint.archive import errors_naming
 from npgan.files import printable
 
-LAST_UPDATE = "valid_log_likelihood_last_update"                # which older checkpoints do not have
+LAST_UPDATE = "valid_log_likelihood_last_update"                # missing in older checkpoints
 CHANNELS = {"epoch": ["valid_d_on_data", "valid_d_on_samples"],
             "valid_log_likelihood_epoch": ["valid_log_likelihood", LAST_UPDATE]}
 
@@ -29,7 +29,7 @@ chosen = options(__doc__, save_path="training_curves.png", checkpoints={"nargs":
 
 
 def recorded(path):
-    """The seed of the run in the checkpoint `path`, and the channels that are drawn, arrays by name."""
+    """Return the seed of the run in the checkpoint `path`, and the channels to draw, arrays by name."""
     run = checkpoint.load(path)
     if len(run.history.get("valid_log_likelihood", ())) < 2:
         raise ValueError(f"{path}: expected a checkpoint that mnist.py wrote after five epochs or more, found one "
@@ -50,9 +50,9 @@ def recorded(path):
 runs = {path: recorded(path) for path in chosen.checkpoints}
 
 # %%
-# Each as far as it has come
-# --------------------------
-# Runs are told apart by their seeds, or where these are the same by their files' names, or else by their paths.
+# Each run to its latest epoch
+# ----------------------------
+# Runs are labelled by their seeds; if these are equal, by the names of their files; otherwise by their paths.
 
 seeds, histories = zip(*runs.values())
 epochs = max((history["valid_log_likelihood_epoch"] for history in histories), key=len)
@@ -67,7 +67,7 @@ thin = any(LAST_UPDATE in history for history in histories)
 unit = "nats; thin: not averaged" if thin else "nats"
 viewer.curves(left, epochs[1:], likelihoods, f"validation log-likelihood ({unit})")
 for line, history in zip(left.get_lines(), histories):
-    own = history["valid_log_likelihood_epoch"][1:]             # the last epoch counts, too, whichever it is
+    own = history["valid_log_likelihood_epoch"][1:]             # the last epoch of a run is measured too
     line.set_xdata(own)
     if len(own) == 1:                                           # a line through one point would be invisible
         line.set_marker("o")
