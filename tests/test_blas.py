@@ -1,4 +1,4 @@
-"""Sums of products against NumPy's own, by BLAS and without it."""
+"""Sums of products, with BLAS and without it, against NumPy's products."""
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,14 +11,14 @@ precisions = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 @pytest.fixture(params=[True, False], ids=["by BLAS", "in steps"])
 def either_way(request, monkeypatch):
-    """The test runs twice: with NumPy's BLAS, and as if it were not found."""
+    """Run the test twice: with NumPy's BLAS, and without it."""
     if not request.param:
         monkeypatch.setattr(blas, "GEMM", {})
         monkeypatch.setattr(blas, "AXPY", {})
 
 
 def matrix(rng, m, n, layout, dtype):
-    """Random numbers in an array (m, n): in C order, in Fortran order, or as every second column of a wider one."""
+    """Return random numbers (m, n) in C order, in Fortran order, or as every second column of a wider array."""
     a = rng.normal(size=(m, 2 * n)).astype(dtype)
     return {"rows": np.ascontiguousarray, "columns": np.asfortranarray, "strided": lambda part: part}[layout](a[:, ::2])
 
@@ -45,7 +45,7 @@ def test_a_product_is_added(shape, layout_a, layout_b, dtype):
 @pytest.mark.numpy_only
 @pytest.mark.usefixtures("either_way")
 @precisions
-def test_a_product_replaces_what_is_not_kept(dtype):
+def test_with_beta_0_the_product_replaces_out(dtype):
     out, a, b = np.full((2, 3), 1e30, dtype), np.ones((2, 4), dtype), np.ones((4, 3), dtype)
     blas.add_product(out, 0, 1, a, b)
     assert_array_equal(out, 4)
@@ -63,15 +63,15 @@ def test_vectors_are_added(step, dtype):
     assert_array_equal(wide[1::2], np.arange(1, 40_000, 2) * (2 if step == 1 else 1))
 
 
-def test_other_arrays_than_numpys_need_no_blas():
+def test_sums_of_the_backends_arrays():
     out, a, b = xp.ones((2, 3)), xp.ones((2, 4)), xp.ones((4, 3))
     blas.add_product(out, 2., -1., a, b)
     blas.add(out, xp.ones((2, 3)))
     assert float(out.min()) == float(out.max()) == -1
 
 
-def test_numpys_wheel_has_a_blas_that_is_found():
-    """Otherwise training falls back to slower steps, and nobody would notice."""
+def test_the_blas_of_numpys_wheel_is_found():
+    """Without it training would silently be slower."""
     if "openblas" not in np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]:
         pytest.skip("this NumPy was not built with the wheels' OpenBLAS")
     assert len(blas.GEMM) == len(blas.AXPY) == 2

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 @pytest.fixture(params=["direct", "spectra"])
 def way(request, monkeypatch):
-    """Layers correlate directly, or by spectra if they have no stride, whatever is faster; two pictures at a time."""
+    """Run the test twice: by patches, and by spectra where the stride is 1; two pictures at a time."""
     monkeypatch.setattr(conv, "EXAMPLES", 2)
     monkeypatch.setattr(conv, "choose_correlation", lambda shape, kernel_shape, stride, pad, n: (
         FourierCorrelation(shape, kernel_shape, pad) if request.param == "spectra" and stride == (1, 1) else
@@ -58,7 +58,7 @@ every_deconvolution = pytest.mark.parametrize("arguments", DECONVOLUTIONS.values
 
 
 def layer_and_input(kind, arguments, m=3, **more):
-    """A layer with weights and biases from N(0, 1), so that nothing ties, and an input of m rows."""
+    """Return a layer with weights and biases from N(0, 1), which leave no ties, and an input of m rows."""
     (positional, named), rng = arguments, RandomStream(2014)
     layer = kind(*positional, 1., rng, **named, **more)
     layer.b[...] = rng.normal(layer.b.shape)
@@ -89,22 +89,22 @@ def test_gradients_with_a_tied_bias(kind, arguments, way):
 # PyTorch
 
 def leaves(torch, *arrays):
-    """Tensors of the arrays, by which `torch_gradients` may ask."""
+    """Return tensors of the arrays, for which `torch_gradients` computes gradients."""
     return [torch.tensor(np.ascontiguousarray(a), requires_grad=True) for a in arrays]
 
 
 def torch_gradients(torch, h, R, *tensors):
-    """The output, and the gradients of sum(R h) by the tensors, as NumPy arrays."""
+    """Return h and the gradients of sum(R h) with respect to the tensors, as NumPy arrays."""
     return [a.detach().numpy() for a in (h, *torch.autograd.grad((h * torch.from_numpy(R)).sum(), tensors))]
 
 
 def planes(rows, shape):
-    """Rows of pictures (row, column, channel), as an array (m, channel, row, column)."""
+    """Return rows of pictures (row, column, channel) as an array (m, channel, row, column)."""
     return np.ascontiguousarray(rows.reshape(-1, *shape).transpose(0, 3, 1, 2))
 
 
 def pixels(planes):
-    """The way back."""
+    """Return an array (m, channel, row, column) as rows of pictures (row, column, channel)."""
     return planes.transpose(0, 2, 3, 1).reshape(len(planes), -1)
 
 
@@ -151,7 +151,7 @@ def test_deconvolution_is_pytorchs(arguments, way):
 @pytest.mark.parametrize("shape, n, pieces, kernel, pool, pad", [
     ((32, 32, 3), 32, 2, 8, 4, 4), ((16, 16, 32), 32, 2, 8, 4, 3), ((7, 7, 32), 192, 2, 5, 2, 3)])
 def test_the_papers_layers_in_single_precision(shape, n, pieces, kernel, pool, pad):
-    """Whichever way they take, their error is that of float32."""
+    """The error of the form that each layer chooses is that of float32."""
     torch = pytest.importorskip("torch")
     backend.use(floatX="float32")                           # the fixture puts it back
     rng = RandomStream(1)
@@ -187,8 +187,8 @@ def test_deconvolution_is_the_adjoint_of_correlation(rows, columns, below, above
 
 @law
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 4), st.integers(0, 2), st.integers(0, 10**6))
-def test_maxima_of_windows(length, size, stride, axis, seed):
-    """Windows start at 0, T, 2 T ... until one reaches the end; z of whole numbers ties, and the earliest wins."""
+def test_max_pool_and_its_gradient_are_the_loops(length, size, stride, axis, seed):
+    """Windows start at 0, T, 2 T ... until one reaches the end.  Whole numbers z give ties; the earliest place wins."""
     size, stride = min(size, length), min(stride, size, length)
     pool, rng, shape = MaxPool(axis, length, size, stride), np.random.RandomState(seed), [2, 2, 2]
     shape[axis] = length
@@ -208,7 +208,7 @@ def test_maxima_of_windows(length, size, stride, axis, seed):
 
 
 def test_a_tie_goes_to_the_earliest_row_then_column_then_piece():
-    """All of z ties.  Windows of 2 x 3 at rows 0, 1, 2 and columns 0, 2 give all they get to their first place."""
+    """All z are equal.  Windows of 2 x 3 at rows 0, 1, 2 and columns 0, 2 pass their gradient to their first place."""
     rng = RandomStream(1)
     layer = MaxoutConv((4, 5, 1), 1, 2, (1, 1), (2, 3), (1, 2), 0., rng)
     R = rng.normal((3, 6))
@@ -277,7 +277,7 @@ def test_norm_limit_by_hand(layer):
 # Within nets
 
 def test_sides_of_the_papers_nets():
-    """33 before and 16 after pooling, then 15 and 7, 9 and 5, 4800 features; G's 10 x 10 x 80 become 32 x 32 x 3."""
+    """Sides before and after pooling: 33, 16; 15, 7; 9, 5 with 4800 features; G's 10 x 10 x 80 become 32 x 32 x 3."""
     backend.use(floatX="float32")                           # the fixture puts it back
     rng, shape, sides = RandomStream(1), (32, 32, 3), []
     for channels, kernel, pool, pad in ((32, 8, 4, 4), (32, 8, 4, 3), (192, 5, 2, 3)):
@@ -290,7 +290,7 @@ def test_sides_of_the_papers_nets():
 
 
 def small_nets(rng, include_prob=1.):
-    """G by deconvolution to planes of 3 colours of 4 x 5, and D by convolution from these to the logit."""
+    """Return a G that makes planes of 3 colours of 4 x 5 by deconvolution, and a convolutional D."""
     deconv = Deconv((2, 2, 3), 3, (2, 3), 1., rng, output_stride=(2, 2), init_bias=rng.normal((4, 5, 3)))
     G = MLP([RectifiedLinear(4, 12, 1., rng, init_bias=.2), deconv, Transpose(deconv.output_shape, (2, 0, 1))])
     first = MaxoutConv((4, 5, 3), 2, 2, (2, 2), (2, 2), (1, 2), 1., rng, pad=1, init_bias=rng.normal((5, 6, 4)))
@@ -308,7 +308,7 @@ def test_the_game_of_convolutional_nets_has_the_right_gradients():
 
 
 def test_the_simultaneous_step_has_the_gradients_of_two(way):
-    """Its one backward pass through D, for the samples' rows alone, gives G what one of G's own would give."""
+    """Its one backward pass through D gives G the same gradient as a backward pass for G alone."""
     pair, x = small_nets(RandomStream(1)), RandomStream(2).normal((3, 60))
     G, D = pair.generator, pair.discriminator
     before = to_numpy(G.theta).copy(), to_numpy(D.theta).copy()
@@ -346,7 +346,7 @@ def test_convolutional_nets_are_saved(tmp_path):
     {"kind": "MaxoutConv", "num_channels": 1, "num_pieces": 1, "kernel_shape": [2, 2], "pool_shape": [1, 1],
      "pool_stride": [1, 1]},
     {"kind": "Deconv", "num_channels": 1, "kernel_shape": [2, 2]}], ids=lambda layer: layer["kind"])
-def test_a_forged_file_cannot_ask_for_more_than_memory_holds(layer):
+def test_a_forged_file_cannot_demand_more_than_the_memory(layer):
     """The kernels are as small as the file, but there is a bias for each place."""
     net = {"kind": "MLP", "layers": [{**layer, "input_shape": [10**5, 10**5, 1]}]}
     with pytest.raises((ValueError, MemoryError), match="more parameters than the file|Unable to allocate"):
@@ -404,6 +404,6 @@ def test_weights_need_a_stream():
 
 
 @pytest.mark.numpy_only
-def test_layers_that_do_not_fit_one_another():
+def test_layers_of_different_widths_are_refused():
     with pytest.raises(ValueError, match=r"Deconv\(input_shape=\(2, 2, 3\), .* takes 12 inputs, but .* has 13 units"):
         MLP([Linear(4, 13, 1., RNG), deconv()])

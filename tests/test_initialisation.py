@@ -24,7 +24,7 @@ def test_dense_initial_weights(arguments, std, bound):
         assert abs(counts - n / 10).max() < 6 * (.09 * n) ** .5             # flat
 
 
-def test_rng_goes_on_between_layers():
+def test_layers_draw_different_weights_from_one_stream():
     rng = RandomStream(8)
     first, second = Linear(4, 3, .1, rng), Linear(4, 3, .1, rng)
     assert (to_numpy(first.W) != to_numpy(second.W)).all()      # two of 12 pairs of float32 are equal: 7e-7

@@ -30,7 +30,7 @@ float64 = pytest.mark.usefixtures("float64")
 
 
 def by_scipy(x, samples, sigma):
-    """In float64, one row at a time, from the normal density of each coordinate."""
+    """Return log p in float64, one row at a time, from the normal density of each coordinate."""
     return np.array([logsumexp(stats.norm.logpdf(row, samples, sigma).sum(axis=1)) - log(len(samples))
                      for row in x.astype(float)])
 
@@ -40,7 +40,7 @@ def ours(x, samples, sigmas):
 
 
 def near_rows(rng, n, N, d):
-    """Pictures in [0, 1], and as many rows near some of them as wanted: distances much smaller than norms."""
+    """Return n rows near some of N pictures in [0, 1], and the pictures: distances are much smaller than norms."""
     samples = rng.beta(.3, 1.2, size=(N, d))
     return samples[rng.randint(N, size=n)] + rng.normal(scale=.1, size=(n, d)), samples
 
@@ -70,7 +70,7 @@ def test_float64_agrees_with_scipy(sigma):
 @float64
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_agrees_with_gaussian_kde(d):
-    """SciPy's kernels have the covariance of the samples times a factor squared; here it is made the identity."""
+    """SciPy's windows have the covariance of the samples times a factor squared; here that covariance is 1."""
     rng = np.random.RandomState(d)
     samples = rng.normal(size=(50, d))
     samples = samples @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(samples.T)))).T
@@ -86,8 +86,8 @@ def test_density_integrates_to_1():
 
 
 @float64
-def test_samples_of_a_gaussian_give_the_wider_gaussian():
-    """N(0, 1) samples, here its quantiles, under windows of sigma are the density N(0, 1 + sigma^2)."""
+def test_samples_of_a_gaussian_make_a_wider_gaussian():
+    """Windows of width sigma on samples of N(0, 1), here its quantiles, make the density N(0, 1 + sigma^2)."""
     x, sigma = np.linspace(-2, 2, 9), .5
     samples = stats.norm.ppf((np.arange(20000) + .5) / 20000)
     expected = stats.norm.logpdf(x, scale=sqrt(1 + sigma ** 2))
@@ -118,7 +118,7 @@ def test_translation_changes_nothing(both, sigma, shift):
 @float64
 @law
 @given(matrices, sigmas, st.randoms(use_true_random=False))
-def test_order_and_number_of_copies_of_the_samples_change_nothing(both, sigma, random):
+def test_the_order_of_samples_and_copies_of_all_of_them_change_nothing(both, sigma, random):
     x, samples = both
     order = list(range(len(samples))) * 3
     random.shuffle(order)
@@ -147,7 +147,7 @@ def test_size_of_the_blocks_changes_nothing(monkeypatch):
 
 
 @float64
-def test_each_of_several_sigmas_is_as_alone():
+def test_several_sigmas_at_once_give_the_values_of_each_alone():
     x, samples = near_rows(np.random.RandomState(1), 8, 9, 3)
     together = ours(x, samples, parzen.SIGMAS)
     assert_allclose(together, [ours(x, samples, sigma) for sigma in parzen.SIGMAS], rtol=1e-12)
@@ -183,7 +183,7 @@ def test_sigmas_are_the_authors():
 
 @float64
 def test_sigma_of_the_largest_mean_is_chosen():
-    """Rows at distance r from the only sample, in d dimensions, are likeliest at sigma = r / sqrt(d)."""
+    """The best sigma for rows at distance r from the only sample, in d dimensions, is r / sqrt(d)."""
     sigma, curve = choose_sigma(asarray([[3., 4], [0, -5]]), asarray([[0., 0]]), [1, 3, sqrt(12.5), 4, 9])
     assert sigma == sqrt(12.5) and type(sigma) is float
     assert_allclose(curve, stats.norm.logpdf([[3, 4]], scale=np.array([[1, 3, sqrt(12.5), 4, 9]]).T).sum(axis=1))
@@ -239,8 +239,8 @@ def test_bad_input(x, samples, sigmas, error, message):
 
 
 @pytest.mark.parametrize("floatX, least, largest", [("float32", 2e-19, 9e18), ("float64", 1e-153, 6e153)])
-def test_a_sigma_whose_square_is_no_number_of_x_s_precision_is_refused(floatX, least, largest):
-    """Where x is the sample, its density is that of a Gaussian's centre, 1 / (sigma sqrt(2 pi))."""
+def test_a_sigma_whose_square_overflows_or_underflows_is_refused(floatX, least, largest):
+    """At the only sample the density is that of a Gaussian's centre, 1 / (sigma sqrt(2 pi))."""
     x = xp.ones((1, 1), floatX)
     for sigma in least, largest:
         assert float(log_likelihood(x, x, sigma)[0]) == pytest.approx(-log(sigma) - .9189385332, rel=1e-6)
@@ -259,7 +259,7 @@ def test_samples_come_in_the_precision_of_the_rows(floatX):
             assert_array_equal(to_numpy(log_likelihood(rows, samples, .5)), expected)
 
 
-def test_rows_that_are_no_numbers_are_refused():
+def test_rows_must_be_real_numbers():
     good = asarray([[0.]])
     with pytest.raises(TypeError, match="x must be real numbers, got a masked array"):
         log_likelihood(np.ma.masked_invalid([[np.nan]]), good, 1.)
@@ -267,25 +267,25 @@ def test_rows_that_are_no_numbers_are_refused():
         log_likelihood(good, np.array([[0.]]).view(np.matrix), 1.)
 
 
-def test_no_samples_yet():
+def test_log_p_needs_samples():
     with pytest.raises(ValueError, match="no samples yet"):
         StreamingParzen(asarray([[0.]]), 1.).log_p        # noqa: B018
 
 
 @pytest.mark.numpy_only
 @pytest.mark.parametrize("floatX, large", [("float32", 1e19), ("float32", 3e38), ("float64", 1e154)])
-def test_rows_whose_distances_are_beyond_all_numbers_are_refused(floatX, large):
+def test_rows_whose_distances_overflow_are_refused(floatX, large):
     ones, rows = np.ones((3, 2), floatX), np.array([[0, 1], [1, large]], floatX)
     for name, x, samples in ("x", rows, ones), ("samples", ones, rows):
         with pytest.raises(ValueError, match=f"{name} must be of magnitudes up to .*, got more in row 1") as caught:
             log_likelihood(x, samples, .2)
-        assert (caught.type is SamplesOutOfRange) == (name == "samples")        # of which a game that diverged is told
+        assert (caught.type is SamplesOutOfRange) == (name == "samples")        # as in a game that diverged
 
 
 @pytest.mark.numpy_only
 @pytest.mark.parametrize("floatX, atol", [("float32", 1e-6), ("float64", 1e-14)])
 def test_the_log_of_a_mean_of_exponentials_over_the_whole_range(floatX, atol):
-    """Rows one by one, near two centres and as far away as can be, from 60 digits by the definition."""
+    """Rows one by one, near two centres and as far away as possible, against the definition in 60 digits."""
     info, centres = np.finfo(floatX), np.array([[0], [.125]], floatX)
     far = np.geomspace(float(info.tiny), float(info.max) ** .5 / 5, 40)
     with localcontext(Context(prec=60, traps=[])):

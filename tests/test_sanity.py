@@ -7,7 +7,7 @@ from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.sanity import move_centres, sanity_samples
 
 
-def test_sanity_samples():
+def test_the_three_kinds_of_samples():
     """With any other seed the Gaussian's moments fail with probability 3e-9: 4 numbers, six standard errors."""
     train = asarray(np.random.RandomState(1).normal([0, 5], [1, .1], size=(3000, 2)))
     rows = {name: to_numpy(samples) for name, samples in sanity_samples(train, 2000, RandomStream(1))}
@@ -35,11 +35,11 @@ def test_a_centre_without_rows_stays():
 
 
 @pytest.mark.parametrize("num_samples", [0, 3])
-def test_more_samples_than_rows_are_refused(num_samples):
+def test_there_are_from_1_to_all_rows(num_samples):
     with pytest.raises(ValueError, match=f"from 1 to the 2 rows of train, got {num_samples}"):
         next(sanity_samples(asarray([[0.], [1.]]), num_samples, RandomStream(1)))
 
 
-def test_rows_that_are_no_numbers_are_refused():
+def test_rows_must_be_real_numbers():
     with pytest.raises(TypeError, match="train must be real numbers, got text"):
         next(sanity_samples([["a"]], 1, RandomStream(1)))

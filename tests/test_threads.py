@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from npgan.backend import xp
-from npgan.kernels.blas import openblas
+from npgan.kernels.blas import find_in_openblas
 from npgan.kernels.threads import in_parallel, products_in_one_thread, shares
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 1000])
-def test_shares_are_everything_once_and_alike(n):
+def test_shares_cut_the_range_into_equal_parts(n):
     parts = shares(n)
     assert [i for part in parts for i in range(n)[part]] == list(range(n))
     sizes = [part.stop - part.start for part in parts]
@@ -19,7 +19,7 @@ def test_shares_are_everything_once_and_alike(n):
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_results_come_in_order_and_errors_as_they_are():
+def test_results_are_in_order_and_errors_are_raised():
     seen = set()
 
     def work(a, b):
@@ -34,7 +34,7 @@ def test_results_come_in_order_and_errors_as_they_are():
 
 
 @pytest.mark.numpy_only
-def test_products_keep_to_their_thread_meanwhile():
+def test_products_use_one_thread_while_threads_work():
     threadpoolctl = pytest.importorskip("threadpoolctl")
 
     def numbers(_=None):
@@ -53,7 +53,7 @@ def test_products_keep_to_their_thread_meanwhile():
 @pytest.mark.numpy_only
 def test_contexts_of_two_threads_may_overlap():
     """The one that opened first closes first; the number of threads from before returns with the last."""
-    get, put = openblas("openblas_get_num_threads", "openblas_set_num_threads")
+    get, put = find_in_openblas("openblas_get_num_threads", "openblas_set_num_threads")
     if get is None:
         pytest.skip("NumPy brought no BLAS of its own")
     before = get()
@@ -70,6 +70,6 @@ def test_contexts_of_two_threads_may_overlap():
         put(before)
 
 
-def test_without_numpys_own_blas_there_is_nothing_to_arrange(monkeypatch, tmp_path):
+def test_work_in_threads_without_numpys_blas(monkeypatch, tmp_path):
     monkeypatch.setattr(np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
     assert in_parallel(abs, [-1, -2]) == [1, 2]

@@ -13,7 +13,7 @@ import numpy as np
 
 from npgan.backend import to_numpy, xp
 from npgan.checkpoint.description import describe
-from npgan.kernels.blas import openblas
+from npgan.kernels.blas import find_in_openblas
 from npgan.train import name_parts
 
 
@@ -36,7 +36,7 @@ def describe_run(train):
 
 def describe_arithmetic():
     """Return what decides how sums are rounded, in JSON's terms: a dict, with None for what BLAS does not report."""
-    threads, kernels = openblas("openblas_get_num_threads", "openblas_get_corename")
+    threads, kernels = find_in_openblas("openblas_get_num_threads", "openblas_get_corename")
     if kernels:
         kernels.restype = ctypes.c_char_p
     return {"backend": xp.module.__name__, "NumPy": np.__version__, "kernels": kernels and kernels().decode(),

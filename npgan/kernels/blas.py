@@ -18,7 +18,7 @@ ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112            # CBLAS's constants
 INT, SIZE, POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 
 
-def openblas(*names):
+def find_in_openblas(*names):
     """Return the functions `names` of the OpenBLAS in NumPy's wheel, which NumPy has loaded, or None for each."""
     package = Path(np.__file__).parent
     for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
@@ -32,7 +32,7 @@ def openblas(*names):
 
 GEMM, AXPY = {}, {}                                     # the functions for each dtype; empty without that OpenBLAS
 for letter, dtype, real in ("s", np.dtype("float32"), ctypes.c_float), ("d", np.dtype("float64"), ctypes.c_double):
-    gemm, axpy = openblas(f"cblas_{letter}gemm", f"cblas_{letter}axpy")
+    gemm, axpy = find_in_openblas(f"cblas_{letter}gemm", f"cblas_{letter}axpy")
     if gemm is None:
         continue
     gemm.argtypes = INT, INT, INT, SIZE, SIZE, SIZE, real, POINTER, SIZE, POINTER, SIZE, real, POINTER, SIZE

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from npgan.backend import xp
-from npgan.kernels.blas import openblas
+from npgan.kernels.blas import find_in_openblas
 
 
 def shares(n):
@@ -43,7 +43,7 @@ def products_in_one_thread():
     opens changes the number, and the last that closes restores it.
     """
     global inside, threads_before
-    get, put = openblas("openblas_get_num_threads", "openblas_set_num_threads")
+    get, put = find_in_openblas("openblas_get_num_threads", "openblas_set_num_threads")
     if get is None:
         yield
         return
