@@ -17,8 +17,11 @@ class Layer:
     ----------
     nvis, dim : int or None
         Units below and in this layer; None in a layer that takes any width and keeps it.
-    param_names, argument_names : tuple of str
-        The parameters, and the constructor's arguments that say what the layer computes.
+    param_names : tuple of str
+        The parameters.
+    argument_names : tuple of str
+        The constructor's arguments, each kept as an attribute, with which a checkpoint makes the layer again.  Those
+        that only choose where the parameters start, such as irange and rng, are left out.
     """
 
     nvis = dim = None
