@@ -117,12 +117,12 @@ def test_masks_are_drawn_anew_and_training_goes_on_from_a_checkpoint(tmp_path):
 
 def test_what_does_not_fit_is_refused():
     G, rng = pair().generator, RandomStream(0)
-    with pytest.raises(ValueError, match=r"a mask must have the pictures' shape \(5, 6\), .* got shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"a mask must have the shape of x, \(5, 6\), .* got shape \(4,\)"):
         G.complete(pictures(), asarray(np.ones(4)))
     with pytest.raises(ValueError, match="a mask must be 1 where a pixel is given and 0 elsewhere"):
         G.complete(pictures(), asarray(np.full(6, .5)))
     net = MLP([Linear(14, 6, 1., rng)])
     with pytest.raises(ValueError, match="masks must be one of quadrants_and_pixels, .* got 'left'"):
         CompletingGenerator(net, (2, 3), "left", rng=rng)
-    with pytest.raises(ValueError, match="rows of 6 numbers, which are no pictures of 2 x 2"):
+    with pytest.raises(ValueError, match="mlp must have 2 x 2 outputs, a picture, got 6"):
         CompletingGenerator(net, (2, 2), rng=rng)

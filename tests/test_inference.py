@@ -155,13 +155,13 @@ def test_what_does_not_fit_is_refused():
         Inferer(None, G)
     with pytest.raises(TypeError, match="generator must be a Generator, got None"):
         Inferer(MLP([Linear(4, 3, 1., rng)]), None)
-    with pytest.raises(ValueError, match="from a sample of 4 numbers to z of 3, got one from 4 to 2"):
+    with pytest.raises(ValueError, match="4 inputs, a sample, and 3 outputs, z, got 4 inputs and 2 outputs"):
         Inferer(MLP([Linear(4, 2, 1., rng)]), G)
-    with pytest.raises(ValueError, match="from a sample of 4 numbers to h0 of 5, got one from 4 to 3"):
+    with pytest.raises(ValueError, match="4 inputs, a sample, and 5 outputs, h0, got 4 inputs and 3 outputs"):
         Inferer(MLP([Linear(4, 3, 1., rng)]), G, "h0")
     with pytest.raises(ValueError, match="infer_layer must be one of h0 or None, got 'y'"):
         Inferer(MLP([Linear(4, 4, 1., rng)]), G, "y")
     with pytest.raises(ValueError, match="tau must be a number >= 0, got -1"):
         Inferer(MLP([Linear(4, 3, 1., rng)]), G, tau=-1)
-    with pytest.raises(ValueError, match="for a G that takes z alone"):
+    with pytest.raises(ValueError, match="generator must be one that takes z only"):
         Inferer(MLP([Linear(4, 3, 1., rng)]), ConditionalGenerator(MLP([Linear(5, 4, 1., rng)]), 2, "uniform", rng))

@@ -1,8 +1,8 @@
 """
-Classifiers: what judges conditional samples, and what tells how much of the digits a trained net's features know
+Classifiers, to judge conditional samples and to measure what a trained net's features are worth for classification
 (Section 7, extension 4).
 
-A classifier is an MLP whose last layer, `Linear`, has a unit for each class; with a its outputs,
+A classifier is an MLP whose last layer, `Linear`, has a unit for each class.  With its outputs a,
 
     p(class k | x) = e^(a_k) / sum_l e^(a_l)
 """
@@ -22,14 +22,14 @@ from npgan.train import check_finite
 
 
 def log_softmax(a):
-    """log p(k | x) of the outputs `a` (m, classes), = a_k - max - log sum e^(a_l - max), which cannot overflow."""
+    """Return log p(k | x) of the outputs `a` (m, classes): a_k - max - log sum e^(a_l - max), which cannot overflow."""
     a = a - a.max(axis=1, keepdims=True)
     return a - xp.log(xp.exp(a).sum(axis=1, keepdims=True))
 
 
 def softmax_cross_entropy(a, y):
     """
-    Mean over the rows of -log p(class | x), in nats.
+    Return the mean over the rows of -log p(class | x), in nats.
 
     Parameters
     ----------
@@ -47,34 +47,35 @@ def softmax_cross_entropy(a, y):
 
 
 def softmax_cross_entropy_grad(a, y):
-    """dC/da of `softmax_cross_entropy`, (p(k | x) - y_k)/m as each y sums to 1 (derived here): an array like `a`."""
+    """Return dC/da of `softmax_cross_entropy`, (p(k | x) - y_k)/m because each `y` sums to 1: an array like `a`."""
     check_classes(a, y)
     return (xp.exp(log_softmax(a)) - y) / len(a)
 
 
 def check_classes(a, y):
-    """Refuse no rows at all, and classes `y` that are no array like the outputs `a`: they would broadcast."""
-    check_target(a, 0)                                          # only whether there are rows; a y may be boolean
+    """Raise ValueError unless the outputs `a` have rows and the classes `y` the same shape: others would broadcast."""
+    check_target(a, 0)                                          # that there are rows; a y may be boolean
     if getattr(y, "shape", None) != a.shape:
         got = f"shape {y.shape}" if hasattr(y, "shape") else f"{y!r:.40}"
-        raise ValueError(f"y must be classes, as npgan.section7.conditional.one_hot makes, of shape {a.shape}, "
-                         f"got {got}")
+        raise ValueError(f"y must be an array of shape {a.shape}, got {got}; npgan.section7.conditional.one_hot "
+                         "makes it from labels")
 
 
-def thousands(x):
-    """The rows `x` (n, d) by thousands, so that the outputs of a large set's layers need not all be in memory."""
-    return (x[start:start + 1000] for start in range(0, max(1, len(x)), 1000))     # a net refuses what has no rows
+def blocks_of_rows(x):
+    """Yield the rows `x` (n, d) by thousands, to save memory: a layer's outputs for a large set may not fit."""
+    for start in range(0, max(1, len(x)), 1000):                # an empty x too: the net raises the error
+        yield x[start:start + 1000]
 
 
 def predict(net, x):
-    """The likeliest class of each row of `x` (n, d), by the classifier `net`: a numpy int array (n,)."""
-    return np.concatenate([backend.to_numpy(net.fprop(part).argmax(axis=1)) for part in thousands(x)])
+    """Return the most probable class of each row of `x` (n, d) by the classifier `net`, a numpy int array (n,)."""
+    return np.concatenate([backend.to_numpy(net.fprop(part).argmax(axis=1)) for part in blocks_of_rows(x)])
 
 
 def error(net, dataset):
-    """The part of a labelled `dataset` that the classifier `net` gets wrong, in [0, 1]."""
+    """Return the part of a labelled `dataset` that the classifier `net` gets wrong, in [0, 1]."""
     if dataset.y is None:
-        raise ValueError(f"an error is counted on labelled rows, but {dataset.name} has no y; give it: Dataset(X, y)")
+        raise ValueError(f"an error needs labels, but {dataset.name} has no y; build it by Dataset(X, y)")
     return float(np.mean(predict(net, dataset.X) != dataset.y))
 
 
@@ -92,17 +93,17 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
     rng : RandomStream
         Draws the order of the rows.
     on_epoch : function of the number of epochs done, optional
-        Called after each.
+        Called after each epoch.
 
     Raises
     ------
     TrainingDiverged
-        If after an epoch a parameter is NaN or infinite.
+        If a parameter is NaN or infinite after an epoch.
     """
     check_positive_ints(batch_size=batch_size, num_epochs=num_epochs)
     check_stream(rng)
     if X.ndim != 2 or X.shape[1] != net.nvis:
-        raise ValueError(f"X must be rows of {net.nvis} numbers, as the net takes them, got shape {X.shape}")
+        raise ValueError(f"X must have rows of {net.nvis} numbers, the net's inputs, got shape {X.shape}")
     rows = rows_and_classes(X, y, net.dim)
     for epoch in range(1, num_epochs + 1):
         for both in rows.minibatches(min(batch_size, len(X)), rng):
@@ -114,7 +115,7 @@ def train_classifier(net, X, y, rule, batch_size, num_epochs, rng, on_epoch=None
 
 
 def rows_and_classes(X, y, num_classes=None):
-    """The rows `X` and their classes `y`, of which there may have to be `num_classes`, side by side: a `Dataset`."""
+    """Return a `Dataset` of [x | y] from rows `X` and classes `y`, which must have `num_classes` columns if given."""
     got = getattr(y, "shape", f"a {type(y).__name__}; npgan.section7.conditional.one_hot makes an array of classes")
     if len(got) != 2 or got != (len(X), num_classes or got[1]):
         wanted = f"a row of {num_classes} numbers" if num_classes else "a row"
@@ -124,7 +125,7 @@ def rows_and_classes(X, y, num_classes=None):
 
 def fit_softmax(X, y, penalty):
     """
-    A linear classifier, the minimum of mean cross-entropy + penalty ||W||^2 / 2, which is convex, by SciPy's L-BFGS.
+    Return the linear classifier of least mean cross-entropy + penalty ||W||^2 / 2, a convex cost, by SciPy's L-BFGS.
 
     Parameters
     ----------
@@ -159,15 +160,18 @@ def fit_softmax(X, y, penalty):
 
 
 def features(net, x):
-    """The outputs of all hidden layers of `net` for the rows `x` (n, d), side by side: an array (n, units)."""
-    return xp.concatenate([xp.concatenate([h for _, h in list(net.activations(part))[:-1]], axis=1)
-                           for part in thousands(x)])
+    """Return the outputs of all hidden layers of `net` for the rows `x` (n, d), side by side: an array (n, units)."""
+    rows = []
+    for part in blocks_of_rows(x):
+        *hidden, _ = (h for _, h in net.activations(part))
+        rows.append(xp.concatenate(hidden, axis=1))
+    return xp.concatenate(rows)
 
 
 def recapitate(net, head):
     """
-    A net with the layers of `net`, copied with their parameters, but for the last, in whose place is `head`.
+    Return a net of copies of the layers of `net`, with their parameters, and `head` in place of the last layer.
 
-    So D becomes a classifier that starts from what D knows.  The copies draw dropout's masks from streams of their own.
+    It turns D into a classifier that starts from D's features.  The copies draw dropout's masks from copied streams.
     """
     return MLP([*copy.deepcopy(net.layers[:-1]), head])

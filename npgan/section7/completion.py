@@ -1,7 +1,7 @@
 """
-All conditionals p(x_S | x_rest) of pictures x, for any set S of pixels, by one net (Section 7, extension 3).
+One net for all conditionals p(x_S | x_rest) of pictures x, for any set S of pixels (Section 7, extension 3).
 
-A mask is 1 for the pixels that are given and 0 for those of S.
+A mask is 1 for the given pixels and 0 for the pixels of S.
 """
 import math
 from copy import copy
@@ -14,16 +14,16 @@ from npgan.section7.conditional import ConditionalGenerator, split
 
 def right_half(rng, m, shape):
     """
-    Masks of the authors' inpainting: the right half of a picture's columns is missing, floor(w / 2) of them.
+    Return the masks of the authors' inpainting: the right half of the columns, floor(w / 2) of them, is missing.
 
     Parameters
     ----------
     rng : RandomStream
-        Of no use here; other masks draw from it.
+        Not used; the functions for other masks draw from it.
     m : int
-        How many.
+        The number of masks.
     shape : (h, w)
-        Of a picture.
+        The shape of a picture.
 
     Returns
     -------
@@ -35,9 +35,9 @@ def right_half(rng, m, shape):
 
 def quadrants(rng, m, shape):
     """
-    Masks that give each quadrant of a picture with probability 1/2: all of it, halves, quarters, nothing.
+    Return masks that give each quadrant of a picture with probability 1/2.
 
-    `rng`, `m`, `shape` and what is returned are as for `right_half`.
+    `rng`, `m`, `shape` and the returned array are as in `right_half`.
     """
     h, w = shape
     quadrant = 2 * (xp.arange(h) >= h - h // 2)[:, None] + (xp.arange(w) >= w - w // 2)
@@ -46,15 +46,15 @@ def quadrants(rng, m, shape):
 
 def pixels(rng, m, shape):
     """
-    Masks that give each pixel by chance, a picture's share of given pixels being uniform on (0, 1).
+    Return masks that give each pixel with the same probability, drawn for each picture from U(0, 1).
 
-    `rng`, `m`, `shape` and what is returned are as for `right_half`.
+    `rng`, `m`, `shape` and the returned array are as in `right_half`.
     """
     return backend.asarray(rng.uniform(0, 1, (m, math.prod(shape))) < rng.uniform(0, 1, (m, 1)))
 
 
 def quadrants_and_pixels(rng, m, shape):
-    """Masks of one kind or the other, by the toss of a coin; `rng`, `m` and `shape` are as for `right_half`."""
+    """Return masks of either kind, each with probability 1/2; `rng`, `m` and `shape` are as in `right_half`."""
     return xp.where(rng.mask(.5, (m, 1)), quadrants(rng, m, shape), pixels(rng, m, shape))
 
 
@@ -65,22 +65,21 @@ class CompletingGenerator(ConditionalGenerator):
     """
     G(z, x_rest, mask), a sampler of p(x_S | x_rest) for any S.
 
-    Data rows are pictures x.  For each a fresh mask is drawn; G is given the known pixels and the mask, and fills the
-    rest:
+    Data rows are pictures x.  For each a new mask is drawn; G receives the given pixels and the mask, and fills in the
+    other pixels:
 
         [x | mask], [z | x mask | mask] = with_noise(x)         fprop = [x mask + (1 - mask) h | mask]
 
-    with h the net's output, so the given pixels come through to the bit.  D judges the whole picture, and the mask is
-    its c.
+    with h the net's output, so the given pixels stay bit-identical.  D judges the whole picture; its c is the mask.
 
     Parameters
     ----------
     mlp : MLP
         From [z | x mask | mask] to h.
     shape : (h, w)
-        Of a picture.
+        The shape of a picture.
     masks : "quadrants_and_pixels", "quadrants", "pixels" or "right_half"
-        Which are drawn; `right_half` is the authors' inpainting (of which they gave G noise for the missing half).
+        The kind of masks; `right_half` is the authors' inpainting, in which G's input had noise in the missing half.
     noise, rng
         As in `Generator`; the stream draws masks as well.
     """
@@ -93,7 +92,7 @@ class CompletingGenerator(ConditionalGenerator):
         self.shape, self.masks = check_shape("shape", shape, "rows", "columns"), masks
         super().__init__(mlp, 2 * math.prod(self.shape), noise, rng)
         if mlp.dim != math.prod(self.shape):
-            raise ValueError(f"G makes rows of {mlp.dim} numbers, which are no pictures of {shape[0]} x {shape[1]}")
+            raise ValueError(f"mlp must have {shape[0]} x {shape[1]} outputs, a picture, got {mlp.dim}")
 
     @property
     def data_dim(self):
@@ -126,7 +125,7 @@ class CompletingGenerator(ConditionalGenerator):
             [z | x mask | mask].
         """
         if x.ndim != 2 or mask.shape not in (x.shape, x.shape[1:]):
-            raise ValueError(f"a mask must have the pictures' shape {x.shape}, or that of one, got shape {mask.shape}")
+            raise ValueError(f"a mask must have the shape of x, {x.shape}, or of one row of it, got shape {mask.shape}")
         if not ((mask == 0) | (mask == 1)).all():
             raise ValueError("a mask must be 1 where a pixel is given and 0 elsewhere, got other numbers")
         mask = backend.asarray(xp.broadcast_to(mask, x.shape))
@@ -139,7 +138,7 @@ class CompletingGenerator(ConditionalGenerator):
         return xp.concatenate([known + (1 - self.mask) * self.h, self.mask], axis=1)
 
     def bprop(self, dx, params=True, inputs=True):
-        """As `ConditionalGenerator.bprop`, from `dx`, dC/d[completed x | mask], with `params` and `inputs`."""
+        """Run the backward pass from `dx`, dC/d[completed x | mask]; `params` and `inputs` as in `Layer.bprop`."""
         dx, dmask = split(dx, self.mlp.dim)
         dz = self.mlp.bprop(dx * (1 - self.mask), params, inputs)
         if inputs is not False:

@@ -1,12 +1,12 @@
 """
 Conditional games (Section 7, extension 1): both players are given c, and G learns p(x | c).
 
-A game over rows (x, c) side by side, in which G makes x and copies c, is the paper's with p_data(x, c) for the data and
-p_data(c) p_g(x | c) for the samples: its optimum is p_g(x | c) = p_data(x | c) for every c that comes up.
+Let G make x and copy c, and let D judge rows [x | c].  This is the paper's game with p_data(x, c) for the data and
+p_data(c) p_g(x | c) for the samples, so its optimum is p_g(x | c) = p_data(x | c) for every c that occurs.
 
     [x | c], [z | c] = G.with_noise([x | c])        G.fprop([z | c]) = [G(z, c) | c]
 
-Layers that see c take it as the last `ncond` of their inputs; the first of G and the first of D do, others need not.
+Layers that depend on c take it as the last `ncond` of their inputs: the first layers of G and D, and others if wanted.
 """
 from copy import copy
 
@@ -19,16 +19,16 @@ from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear
 
 
 def split(rows, ncond):
-    """The rows (m, n) [s | c] in two, s (m, n - ncond) and c (m, ncond), as views."""
+    """Return the parts s (m, n - ncond) and c (m, ncond) of `rows` [s | c] (m, n), as views; c has `ncond` columns."""
     n = rows.shape[1] - ncond
     if n < 1:
-        raise ValueError(f"rows that end in {ncond} numbers of c have more than those, got shape {rows.shape}")
+        raise ValueError(f"rows that end in {ncond} numbers of c must have more columns, got shape {rows.shape}")
     return rows[:, :n], rows[:, n:]
 
 
 def one_hot(y, num_classes=10):
     """
-    Labels as the condition of a game: a row for each, 1 at its class and 0 elsewhere.
+    Return labels as the condition c of a game: a row for each label, 1 at its class and 0 elsewhere.
 
     Parameters
     ----------
@@ -48,23 +48,23 @@ def one_hot(y, num_classes=10):
 
 class Conditional(Linear):
     """
-    An affine map that also sees c: z = s W + c V + b, of a row [s | c].
+    An affine map of a row [s | c]: z = s W + c V + b.
 
-    To the units c V is a further bias, which differs from row to row; with c = 0 they are those of the layer without c,
-    to the bit, in training as well.  Derived as in `Linear`,
+    c V is a further bias of the units, which differs from row to row.  With c = 0 the layer is bit-identical to a
+    `Linear` without c, in training too.  Derived as in `Linear`,
 
         dV = c^T dz         dc = dz V^T
 
-    A layer of another kind takes this one's place above `Linear`: ``class ConditionalMaxout(Maxout, Conditional)``.
+    Subclasses of `Linear` become conditional by multiple inheritance: ``class ConditionalMaxout(Maxout, Conditional)``.
 
     Parameters
     ----------
     nvis, dim, irange, rng, **initialisation
-        As in `Linear`; nvis counts c.
+        As in `Linear`; nvis includes c.
     ncond : int
-        The inputs of c, the last of the nvis; W is (nvis - ncond, dim), V is (ncond, dim).
+        The numbers in c, the last inputs; W is (nvis - ncond, dim), V is (ncond, dim).
     cond_rng : RandomStream, optional
-        Draws V, in the way that W is drawn; `rng` unless given.
+        Draws V, from the same distribution as W; `rng` by default.
     """
 
     param_names = ("W", "b", "V")
@@ -73,7 +73,7 @@ class Conditional(Linear):
     def __init__(self, nvis, dim, irange=None, rng=None, *, ncond, cond_rng=None, **initialisation):
         check_positive_ints(ncond=ncond)
         if not ncond < nvis:
-            raise ValueError(f"ncond counts inputs that are a condition, and must be below nvis = {nvis}, got {ncond}")
+            raise ValueError(f"ncond, the number of inputs in c, must be below nvis = {nvis}, got {ncond}")
         super().__init__(nvis - ncond, dim, irange, rng, **initialisation)
         self.nvis, self.ncond = nvis, ncond
         way = {name: initialisation[name] for name in ("istdev", "sparse_stdev") if name in initialisation}
@@ -92,7 +92,7 @@ class Conditional(Linear):
 
     def bprop(self, dz, params=True, inputs=True):                  # (m, dim) -> (m, nvis)
         s, c = self.recall(dz)
-        self._kept = s,                                             # for Linear's turn, which answers for s
+        self._kept = s,                                             # the input of Linear's part
         ds = super().bprop(dz, params, inputs)
         if params:
             xp.matmul(c.T, dz, out=self.dV)
@@ -113,7 +113,7 @@ class ConditionalMaxout(Maxout, Conditional):
 
 
 class ConditionalDropout(Dropout):
-    """`Dropout` of all inputs but the last `ncond`: what is given stays given."""
+    """`Dropout` of all inputs except the last `ncond`, the condition."""
 
     argument_names = Dropout.argument_names + ("ncond",)
 
@@ -135,8 +135,8 @@ class ConditionalGenerator(Generator):
     """
     G(z, c), a sampler of p_g(x | c): the conditional model of Section 7, extension 1.
 
-    Data rows are [x | c], such as pictures and their `one_hot` labels.  Samples get the c of the data rows that they
-    stand beside, and D judges [x | c] as well.
+    Data rows are [x | c], such as pictures and their `one_hot` labels.  Samples get the c of the data rows in the same
+    minibatch, and D judges rows [x | c].
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class ConditionalGenerator(Generator):
         super().__init__(mlp, noise, rng)
         check_positive_ints(ncond=ncond)
         if not ncond < mlp.nvis:
-            raise ValueError(f"G takes z and c, {mlp.nvis} numbers in all, which {ncond} of c leave no room for z")
+            raise ValueError(f"ncond must be below mlp.nvis = {mlp.nvis}, the numbers of z and c together, got {ncond}")
         self.ncond = ncond
 
     @property
@@ -175,7 +175,7 @@ class ConditionalGenerator(Generator):
         return xp.concatenate([self.mlp.fprop(z), split(z, self.ncond)[1]], axis=1)
 
     def bprop(self, dx, params=True, inputs=True):
-        """As `Generator.bprop`, from `dx`, dC/d[G(z, c) | c]; with `params`, and with the slopes of c if `inputs`."""
+        """Run the backward pass from `dx`, dC/d[G(z, c) | c]; `params` and `inputs` as in `Layer.bprop`."""
         dx, dc = split(dx, self.ncond)
         dz = self.mlp.bprop(xp.ascontiguousarray(dx), params, inputs)
         if inputs is not False:
@@ -184,7 +184,7 @@ class ConditionalGenerator(Generator):
 
     def sample(self, c):
         """
-        A sample for each row of `c`, independent of the others.
+        Return a sample for each row of `c`, independent of the others.
 
         Parameters
         ----------

@@ -1,12 +1,12 @@
 """
-Learned approximate inference: a net E that predicts from x the z that G made it of (Section 7, extension 2).
+Learned approximate inference: a net E that predicts z from x = G(z) (Section 7, extension 2).
 
-E learns from samples alone, whose z is known, so it can be trained beside G as well as when G is finished; no gradient
-of its goes into G.  As a layer l of G may be easier to tell from x than z, E can also predict its output h_l:
+E learns from samples only, whose z is known.  So it can be trained beside G or after it; E's gradient does not reach G.
+E can also predict h_l, the output of a layer l of G, which may be easier than z:
 
     C = mean over rows of ||E(G(z)) - z||^2         or ||E(G(z)) - h_l(z)||^2         (the authors' ``infer_layer``)
 
-Data are near to samples, not among them.  So that E is right there too, it may be shown G(z) + N(0, tau^2) in training.
+Data are close to samples but not among them.  To be accurate there, E can be trained on G(z) + N(0, tau^2).
 """
 from npgan.adversarial import Generator
 from npgan.backend import aside, check_stream
@@ -22,12 +22,12 @@ class Inferer:
     Parameters
     ----------
     net : MLP
-        E, from a sample of G to z or to the layer.
+        E, from a sample of G to z or to the layer's output.
     generator : Generator
     infer_layer : str, optional
-        The name of the layer of G whose output E predicts, such as "h0"; z unless given.
+        The name of the layer of G whose output E predicts, such as "h0"; by default E predicts z.
     tau : float
-        The standard deviation of the noise on what E is shown in training.
+        The standard deviation of the noise on E's input in training.
     rng : RandomStream, optional
         Draws that noise.
     """
@@ -45,15 +45,19 @@ class Inferer:
             raise TypeError(f"generator must be a Generator, got {generator!r}")
         G = generator.mlp
         if generator.nz != G.nvis:
-            raise ValueError(f"an inference net is for a G that takes z alone, got {generator!r}")
+            raise ValueError(f"generator must be one that takes z only, got {generator!r}")
         if infer_layer is not None and infer_layer not in G.layer_names[:-1]:
             raise ValueError(f"infer_layer must be one of {', '.join(G.layer_names[:-1])} or None, got {infer_layer!r}")
-        above = 0 if infer_layer is None else G.with_params[G.layer_names.index(infer_layer)] + 1
-        self.below, self.above = G.layers[:above], G.layers[above:]                 # what makes the target, and x of it
-        target, wanted = (infer_layer, self.below[-1].dim) if infer_layer else ("z", generator.nz)
-        if (net.nvis, net.dim) != (G.dim, wanted):
-            raise ValueError(f"an inference net goes from a sample of {G.dim} numbers to {target} of {wanted}, "
-                             f"got one from {net.nvis} to {net.dim}")
+        if infer_layer is None:
+            self.below, self.above = [], G.layers               # from z to the target, and from the target to x
+            target, target_dim = "z", generator.nz
+        else:
+            above = G.with_params[G.layer_names.index(infer_layer)] + 1
+            self.below, self.above = G.layers[:above], G.layers[above:]
+            target, target_dim = infer_layer, self.below[-1].dim
+        if (net.nvis, net.dim) != (G.dim, target_dim):
+            raise ValueError(f"net must have {G.dim} inputs, a sample, and {target_dim} outputs, {target}, "
+                             f"got {net.nvis} inputs and {net.dim} outputs")
         self.net, self.generator, self.infer_layer, self.tau, self.rng = net, generator, infer_layer, float(tau), rng
 
     @property
@@ -63,19 +67,21 @@ class Inferer:
         return list(dict.fromkeys([*self.generator.streams, *drawn, *self.net.streams]))
 
     def training_fprop(self, x):
-        """E's training pass, with noise on `x` and with dropout, if there is any of either."""
-        return self.net.dropout_fprop(x + self.tau * self.rng.normal(x.shape) if self.tau else x)
+        """Return the output of E's training pass, with noise on `x` if tau > 0, and with dropout if E has any."""
+        if self.tau:
+            x = x + self.tau * self.rng.normal(x.shape)
+        return self.net.dropout_fprop(x)
 
     def infer(self, x):
-        """E(x), what x (m, d) was made of as far as E can tell: an array (m, nz), or (m, dim of the layer)."""
+        """Return E(x), E's prediction of z or of the layer's output, for `x` (m, d): an array (m, nz or dim)."""
         return self.net.fprop(x)
 
     def reconstruct(self, x):
-        """G(E(x)), or what G's upper layers make of the layer that E predicts: an array like x."""
+        """Return G(E(x)), or the output of G's upper layers for the layer that E predicts: an array like `x`."""
         return self.generate(self.infer(x))
 
     def generate(self, h):
-        """What G makes of z, or of the output `h` of the layer that E predicts: an array (m, d)."""
+        """Return G's output for `h`, a z or an output of the layer that E predicts: an array (m, d)."""
         for layer in self.above:
             h = layer.fprop(h)
         return h
@@ -83,9 +89,9 @@ class Inferer:
 
 def inference_step(inferer, rule, m):
     """
-    One step of E down the gradient of C: `rule` moves the `inferer`'s net by `m` samples of G, which stays as it is.
+    Make one step of E down the gradient of C: `rule` updates the `inferer`'s net by `m` samples of G; G stays fixed.
 
-    Whether E is still finite it leaves to the caller to ask, every so many steps, by `npgan.train.check_finite`.
+    The caller checks now and then, by `npgan.train.check_finite`, that E is finite.
     """
     check_positive_ints(m=m)
     target = inferer.generator.noise(m)
@@ -97,10 +103,10 @@ def inference_step(inferer, rule, m):
 
 def reconstruction_step(inferer, rule, x):
     """
-    One step of E down the gradient of mean ||G(E(x)) - x||^2, which comes to E through G held fixed.
+    Make one step of E down the gradient of mean ||G(E(x)) - x||^2, which reaches E through G; G stays fixed.
 
-    Where C asks for each coordinate of z alike, this asks for those that show.  `rule` moves the `inferer`'s net; `x`
-    (m, d) may be samples or data.  It asks as little as `inference_step` whether E is still finite.
+    C weighs all coordinates of z equally; this cost weighs them by their effect on x.  `rule` updates the `inferer`'s
+    net; `x` (m, d) may be samples or data.  The caller checks that E is finite, as in `inference_step`.
     """
     dh = squared_error_grad(inferer.generate(inferer.training_fprop(x)), x)
     for layer in reversed(inferer.above):
@@ -110,18 +116,18 @@ def reconstruction_step(inferer, rule, x):
 
 class InferenceBeside:
     """
-    Trains E beside G, as an extension of `Train`: an `inference_step` after each minibatch, as many samples.
+    Trains E beside G: an extension of `Train` that makes an `inference_step` of batch_size samples after each update.
 
-    Its noise comes from streams of its own, so the game goes the same way with it or without.
+    Its noise comes from separate streams, so the training of G and D is bit-identical with and without it.
 
     Parameters
     ----------
     inferer : Inferer
-        Of the game's generator.
+        The inference net of the generator in training.
     rule : Momentum
-        E's own.
+        The learning rule of E.
     seed : int
-        Of the noise.
+        The random seed of the noise.
     """
 
     argument_names = "inferer", "rule", "seed"
@@ -132,7 +138,7 @@ class InferenceBeside:
         rule.take(inferer.net)
 
     def on_update(self, train):
-        """Train E; call after each update."""
+        """Make one step of E."""
         with aside(self.inferer.streams, self.seed, train.updates):
             inference_step(self.inferer, self.rule, train.batch_size)
 
@@ -147,7 +153,7 @@ class InferenceBeside:
 
     @property
     def velocity(self):
-        """The rule's."""
+        """The velocity of E's rule."""
         return self.rule.velocity
 
     @velocity.setter
@@ -156,7 +162,7 @@ class InferenceBeside:
 
     @property
     def rates(self):
-        """The rule's learning rate and momentum, which schedules change."""
+        """The learning rate and momentum of E's rule, which schedules change."""
         return [self.rule.learning_rate, self.rule.momentum]
 
     @rates.setter
