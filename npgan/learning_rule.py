@@ -6,7 +6,16 @@ from npgan.kernels import momentum
 
 
 class LearningRule:
-    """What moves a net's parameters; a subclass writes `update`."""
+    """
+    What moves a net's parameters; a subclass writes `update`.
+
+    Attributes
+    ----------
+    on_gradient : function of a net, or None
+        Called between the backward pass and the update, so that `npgan.mpi` can sum ``net.grad`` over processes.
+    """
+
+    on_gradient = None
 
     def descend(self, net, dh, inputs=False):
         """
@@ -26,6 +35,8 @@ class LearningRule:
             dC/d(state_below), at the parameters before the update.
         """
         ds = net.bprop(dh, inputs=inputs)
+        if self.on_gradient:
+            self.on_gradient(net)
         self.update(net)
         return ds
 
@@ -70,7 +81,7 @@ class Momentum(LearningRule):
         self.net = self.velocity = None
 
     def descend(self, net, dh, inputs=False):
-        if not (self.fused and momentum.can_fuse(net)):
+        if self.on_gradient or not (self.fused and momentum.can_fuse(net)):
             return super().descend(net, dh, inputs)
         self.take(net)
         return momentum.descend(net, dh, inputs, self.velocity, float(self.momentum), float(self.learning_rate))

@@ -1,18 +1,19 @@
 """
-A run on several processes, MPI's ranks, on one machine or many: ``mpiexec -n 4 python examples/mnist.py --mpi``.
+A run on several processes, MPI's ranks, on one or more machines: ``mpiexec -n 4 python examples/mnist.py --mpi``.
 
-C is a mean over the m rows of a minibatch, so with the rows dealt out among the ranks
+C is a mean over the m rows of a minibatch.  If the rows are divided among the ranks,
 
     dC/dtheta = sum over ranks of (m_rank / m) dC_rank/dtheta,          C_rank the mean over a rank's own m_rank rows.
 
-Each rank runs the program, keeps all of theta and has the data; it computes the gradient of its own rows, one sum over
-the ranks (MPI's Allreduce) makes of these the minibatch's, and each moves its theta by that.  Noise and dropout's masks
-are drawn for all m rows on each rank, which takes those of its rows: it costs little, and so a run has the numbers, to
-rounding, that one process has.  The messages are a net's gradient, once for each player and update.
+Each rank runs the same program, with all of theta and all the data.  It computes the gradient of its own rows; one sum
+over the ranks (MPI's Allreduce) gives the gradient of the minibatch, by which each rank updates its theta.  Each rank
+draws noise and dropout's masks for all m rows and takes those of its own rows.  This costs little, and the results
+equal those of one process except for rounding.  An update sends one message for each player, its gradient.
 
-The ranks compute on NumPy, each with ``OPENBLAS_NUM_THREADS`` threads.  mpi4py is imported by `start`, not before.
+The ranks compute with NumPy, each with ``OPENBLAS_NUM_THREADS`` threads.  Only `start` imports mpi4py.
 """
 import atexit
+import hashlib
 import os
 import signal
 import sys
@@ -23,21 +24,20 @@ import numpy as np
 
 from npgan import backend, parzen
 from npgan.backend import to_numpy, xp
-from npgan.checkpoint.archive import digest
 from npgan.interruption import SIGNALS
 from npgan.monitor import LogLikelihood
 from npgan.released.coordination import CoordinatedSteps
 
-RUNNING = set()                                         # the shared runs that have begun and not come to their end
+RUNNING = set()                                         # the shared runs that have begun and not ended
 DRAWS = "uniform", "normal", "mask"                     # of a RandomStream; the last argument is the shape
 
 
 def start():
     """
-    The ranks of this program, MPI's COMM_WORLD; from here on only rank 0 prints, and an error of one ends all ranks.
+    Return the ranks of this program, MPI's COMM_WORLD; from now on only rank 0 prints, and an error ends all ranks.
 
-    Without that the others would wait for its gradient, for ever.  SIGINT and SIGTERM, which mpiexec hands to all, are
-    obeyed by rank 0 alone, which saves before it ends them.
+    Otherwise the other ranks would wait for a gradient for ever.  mpiexec sends SIGINT and SIGTERM to all ranks; only
+    rank 0 handles them, saves the run and then ends all ranks.
 
     Raises
     ------
@@ -61,11 +61,11 @@ def start():
         finally:                                        # even if the hook exits
             RUNNING.clear()                             # MPICH's Abort returns, and `end_others` would give its status
             sys.stderr.flush()
-            time.sleep(.5)                              # mpiexec is to pass that on before it ends itself
+            time.sleep(.5)                              # so that mpiexec prints the message before it ends
             comm.Abort(128 + getattr(error, "signal", signal.SIGINT) if issubclass(kind, KeyboardInterrupt) else 2)
 
     def end_others():
-        if RUNNING:                                     # by sys.exit, say, of which no hook is told
+        if RUNNING:                                     # after sys.exit, for which no hook is called
             comm.Abort(2)
 
     sys.excepthook = end_all
@@ -78,31 +78,31 @@ def start():
 
 
 def add_up(comm, array, what="SUM"):
-    """Put into `array`, on each rank of `comm`, the ranks' sum, or their maximum if `what` is "MAX"."""
+    """Replace `array` on each rank of `comm` by the sum over the ranks, or by the maximum if `what` is "MAX"."""
     from mpi4py import MPI
     comm.Allreduce(MPI.IN_PLACE, array, getattr(MPI, what))
 
 
 def share(train, comm, root=()):
     """
-    Deal out each minibatch of the run `train` among the ranks of `comm`, and sum their gradients.
+    Divide each minibatch of the run `train` among the ranks of `comm`, and sum their gradients.
 
-    Every rank calls it for a run that it has built in the same way, and restored if it goes on, before its `main_loop`.
-    A `LogLikelihood` among the extensions then takes a share of the samples as well.
+    Every rank builds the same run, restores it if it is resumed, and calls this function before `main_loop`.  The
+    samples of a `LogLikelihood` among the extensions are divided as well.
 
     Parameters
     ----------
     train : Train
-        Changed in place; checkpoints have the form they had, and one process can go on from them.
+        Changed in place; one process can resume the run from its checkpoints.
     comm : MPI communicator
     root : sequence
-        The extensions that rank 0 alone has, for they write files or to the screen: ``Saving``, a progress line.
+        The extensions that only rank 0 calls, because they write files or print: ``Saving``, a progress line.
 
     Raises
     ------
     ValueError
-        If a minibatch, the last of an epoch perhaps, has fewer rows than there are ranks; or for `CoordinatedSteps`,
-        whose options are of a whole minibatch.
+        If a minibatch, such as the last of an epoch, has fewer rows than there are ranks; or for `CoordinatedSteps`,
+        whose options need a whole minibatch.
     """
     if isinstance(train.step, CoordinatedSteps):
         raise ValueError("CoordinatedSteps cannot be shared among ranks; take SimultaneousSteps or SeparateSteps")
@@ -114,7 +114,7 @@ def share(train, comm, root=()):
         for name in DRAWS:
             setattr(stream, name, partial(own.draw, getattr(stream, name)))
     for rule in (step.rule_G, step.rule_D):
-        rule.descend = partial(own.descend, rule)
+        rule.on_gradient = own.sum_gradients
     for extension in train.extensions:
         if isinstance(extension, LogLikelihood):
             extension.estimate = partial(estimate, extension, comm)
@@ -125,7 +125,7 @@ def share(train, comm, root=()):
 
 class Share:
     """
-    A rank's share of a run, the first extension of its `Train`: its rows of each minibatch and what is drawn for them.
+    A rank's share of a run: its rows of each minibatch, and their noise and masks; the first extension of its `Train`.
 
     Parameters
     ----------
@@ -143,14 +143,14 @@ class Share:
         return x[self.own]
 
     def on_update(self, train):
-        """Let all ranks draw the same numbers again, until the next step."""
+        """Draw the same numbers on all ranks until the next step."""
         self.own = None
 
     def draw(self, draw, *arguments):
         """
-        What a stream's method `draw` gives for `arguments`, but drawn for all rows of the minibatch: this rank's part.
+        Call a stream's method `draw` with `arguments` for all rows of the minibatch, and return this rank's rows.
 
-        D has data and below them samples, so its layers draw for two such blocks of rows.
+        D receives data rows followed by samples, so its layers draw for two such blocks of rows.
         """
         *arguments, shape = arguments
         if self.own is None:
@@ -158,26 +158,10 @@ class Share:
         times = shape[0] // (self.own.stop - self.own.start)
         return draw(*arguments, (times * self.m, *shape[1:])).reshape(times, self.m, -1)[:, self.own].reshape(shape)
 
-    def descend(self, rule, net, dh, inputs=False):
-        """
-        `LearningRule.descend`, but by the gradient of all ranks' rows.
-
-        Parameters
-        ----------
-        rule : LearningRule
-        net, dh, inputs
-            As there; dC/dh is that of the rank's own rows.
-
-        Returns
-        -------
-        array or None
-            As there.
-        """
-        ds = net.bprop(dh, inputs=inputs)
+    def sum_gradients(self, net):
+        """Replace the gradient of this rank's rows in ``net.grad`` by that of the whole minibatch."""
         net.grad[...] *= (self.own.stop - self.own.start) / self.m
         add_up(self.comm, net.grad)
-        rule.update(net)
-        return ds
 
 
 class Agreement:
@@ -196,11 +180,12 @@ class Agreement:
     def on_monitor(self, train):
         """Stop all ranks if one stops, and check that all have the same parameters."""
         pair = train.step.pair
-        ends = self.comm.allgather(digest({"theta_g": to_numpy(pair.generator.theta),
-                                           "theta_d": to_numpy(pair.discriminator.theta)}))
-        if len(set(ends)) > 1:
-            raise RuntimeError(f"after epoch {train.epoch} the ranks have different parameters; what changes them or "
-                               "the rules, such as a schedule, must not be among the extensions of rank 0 alone")
+        checksum = hashlib.sha256(to_numpy(pair.generator.theta))
+        checksum.update(to_numpy(pair.discriminator.theta))
+        if len(set(self.comm.allgather(checksum.digest()))) > 1:
+            raise RuntimeError(f"after epoch {train.epoch} the ranks have different parameters; an extension that "
+                               "changes them or the rules, such as a schedule, must be called by all ranks: leave it "
+                               "out of root")
         train.stop = any(self.comm.allgather(train.stop))
         if train.stop or train.epoch == train.max_epochs:
             RUNNING.discard(self.share)
@@ -209,9 +194,9 @@ class Agreement:
 
 def estimate(likelihood, comm, G):
     """
-    `LogLikelihood.estimate`, for which a rank makes every `comm.size`-th thousand of one process's samples.
+    Return `LogLikelihood.estimate`, computed by all ranks: each makes every `comm.size`-th thousand of the samples.
 
-    All ranks draw the noise of all, so that the samples are the same ones.
+    Each rank draws the noise of all samples, so that the samples are those of one process.
 
     Parameters
     ----------
@@ -222,7 +207,7 @@ def estimate(likelihood, comm, G):
     Returns
     -------
     list of float
-        In nats, for each of its sigmas.
+        In nats, for each sigma.
     """
     mine = []
     for start in range(0, likelihood.num_samples, 1000):
@@ -236,7 +221,7 @@ def estimate(likelihood, comm, G):
 
 def log_likelihood_over_ranks(x, samples, sigmas, comm):
     """
-    `parzen.log_likelihood` of the rows x under the samples of all ranks, on each of them.
+    Return `parzen.log_likelihood` of the rows x under the samples of all ranks, on each rank.
 
     With o the exponent of the nearest sample and t the sum of exponentials over e^o, as `StreamingParzen` keeps them,
 
@@ -247,7 +232,7 @@ def log_likelihood_over_ranks(x, samples, sigmas, comm):
     x, sigmas
         As for `parzen.log_likelihood`, the same on all ranks.
     samples : array (N, d) or None
-        The rank's own; None for no sample.
+        The rank's own samples; None if it has none.
     comm : MPI communicator
 
     Returns
