@@ -58,7 +58,8 @@ def add_product(out, beta, alpha, a, b):
         The fast form needs the dtype of `out`, and contiguous matrices or transposes of such.
     """
     gemm = GEMM.get(out.dtype) if xp.module is np else None
-    suitable = out.flags.c_contiguous and all(x.dtype == out.dtype and x.flags.forc for x in (a, b))
+    suitable = out.flags.c_contiguous and all(
+        x.dtype == out.dtype and (x.flags.c_contiguous or x.flags.f_contiguous) for x in (a, b))
     if gemm is None or not suitable:
         out *= beta
         out += alpha * xp.matmul(a, b)

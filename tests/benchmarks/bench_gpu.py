@@ -136,8 +136,8 @@ def updated(nets, step, batch, updates):
     """By player, the parameters after some `updates` by momentum."""
     rng = Carried(2014)
     run = game(nets, step, rng)
-    for _ in range(updates):
-        run(rows(nets, batch, rng))
+    for t in range(1, updates + 1):
+        run(rows(nets, batch, rng), t)
     return {"G": to_numpy(run.pair.generator.theta).copy(), "D": to_numpy(run.pair.discriminator.theta).copy()}
 
 

@@ -40,7 +40,7 @@ def step(batch, width=1):
     nvis, h0, h1, dim, units, limit = bench_step.NETS["mnist"]
     bench_step.NETS["scaled"] = nvis, int(h0 * width), int(h1 * width), dim, int(units * width), limit
     run, x = bench_step.game("scaled", "simultaneous"), bench_step.data("scaled", batch)
-    return shortest(lambda: run(x))
+    return shortest(lambda: run(x, 1))
 
 
 def estimate(rows, samples):

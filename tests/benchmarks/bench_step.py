@@ -292,8 +292,8 @@ def way(chosen):
     if who == "JAX, jit":
         return by_jax(chosen.nets, step, chosen.batch)
     run, x = game(chosen.nets, step, fused=who != WRITTEN), data(chosen.nets, chosen.batch)
-    run(x)                                                          # the velocities are there from now on
-    return alone(products(run, x)) if who == FLOOR else lambda: run(x)
+    run(x, 1)                                                       # the velocities are there from now on
+    return alone(products(run, x)) if who == FLOOR else lambda: run(x, 1)
 
 
 if __name__ == "__main__":
