@@ -239,10 +239,14 @@ def test_idx_reads_files_larger_than_mnists(tmp_path):
     """EMNIST "balanced" has 112,800 training pictures."""
     pictures = np.zeros((112_800, 28, 28), np.uint8)
     pictures[-1, -1, -1] = 7
-    for name, write in ("x", bytes), ("x.gz", lambda data: gzip.compress(data, 1)):
-        (tmp_path / name).write_bytes(write(idx(pictures)))
+    (tmp_path / "x").write_bytes(idx(pictures))
+    (tmp_path / "x.gz").write_bytes(gzip.compress(idx(pictures[12_800:]), 1))
+    for name, n in ("x", 112_800), ("x.gz", 100_000):
         array = mnist.read_idx(tmp_path / name)
-        assert array.shape == pictures.shape and array[-1, -1, -1] == 7 and array.sum(dtype=int) == 7
+        assert array.shape == (n, 28, 28) and array[-1, -1, -1] == 7 and array.sum(dtype=int) == 7
+    (tmp_path / "x.gz").write_bytes(gzip.compress(idx(pictures), 1))
+    with pytest.raises(DataError, match="found more; if it is right, decompress it first"):
+        mnist.read_idx(tmp_path / "x.gz")
 
 
 @pytest.mark.parametrize("page", [b"<!DOCTYPE html>\n<html>", b"\n <HTML lang='en'>", b"\xef\xbb\xbf<html>"])

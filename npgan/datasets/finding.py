@@ -20,7 +20,7 @@ MEMBERS = 1000                      # the most members of an archive
 MARGIN = 2**20                      # bytes of an archive beyond the wanted files: headers, a licence, a page
 GROWTH = 2**16                      # bytes by which compression may lengthen a file
 PACE = 2**25                        # bytes that a slow processor inflates in a second; ours inflate 2**27 to 2**29
-INFLATED = 2**27                    # bytes by which a .gz file of unknown length may grow
+INFLATED = 5 * 2**24                # bytes by which a .gz file of unknown length may grow
 HTML = b"<!doctype html", b"<html"  # the start of a web page, sent in place of a file that has moved
 REMEDY = "put the right file there, or remove it so that another is searched for"
 
@@ -93,7 +93,7 @@ def read(path, limit=None, md5=None, clock=None):
     path : path
     limit : int, optional
         The most bytes to accept; at most one byte more is ever decompressed, and decompression may take no longer than
-        such a file needs.  By default a plain file may have any length, and a .gz file may grow by 2^27 bytes.
+        such a file needs.  By default a plain file may have any length, and a .gz file may grow by 84 MB.
     md5 : str, optional
         The MD5 sum that these bytes must have.
     clock : Clock, optional
@@ -108,10 +108,11 @@ def read(path, limit=None, md5=None, clock=None):
     DataError
         If this is no regular file, is a web page, cannot be read or decompressed, is longer, or has another sum.
     """
-    path = Path(path)
+    path, more = Path(path), "more"
     try:
         size = size_of(path)
-        limit = size + INFLATED if limit is None else limit
+        if limit is None:
+            limit, more = size + INFLATED, "more; if it is right, decompress it first"
         if size > limit + GROWTH:
             raise refusal(path, limit, md5, "more")
         with open(path, "rb") as stream:
@@ -120,6 +121,8 @@ def read(path, limit=None, md5=None, clock=None):
             if start.startswith(HTML):
                 raise DataError(path, "data", "a web page (HTML)", REMEDY)
             data = gunzip(stream, limit, clock or Clock(limit)) if path.suffix == ".gz" else stream.read(limit + 1)
+            if len(data) > limit:
+                raise refusal(path, limit, md5, more)
     except (OSError, EOFError, zlib.error) as error:
         raise refusal(path, limit, md5, f"unreadable data ({error})") from error
     return accepted(path, data, limit, md5)

@@ -73,7 +73,7 @@ def read_idx(path):
     Return the array in an IDX file of pictures or labels, plain or .gz: MNIST's, or EMNIST's with more pictures.
 
     The file is big-endian: a magic number, 2051 for pictures or 2049 for labels; 4 bytes for the size of each
-    dimension; then one byte per value.  A .gz file may grow by at most 2^27 bytes; decompress larger ones first.
+    dimension; then one byte per value.  Decompress a .gz file first if it grows by more than 84 MB.
 
     Parameters
     ----------
