@@ -24,8 +24,9 @@ from matplotlib.figure import Figure
 from toy import BLACK, BLUE, GREEN, ORANGE, Game, Gaussians, Grid, Keys, film, open_window, optimum, ticks
 
 from npgan import viewer
-from npgan.adversarial import SQRT3, AdversaryPair, Generator
+from npgan.adversarial import AdversaryPair, Generator
 from npgan.backend import RandomStream, asarray, to_numpy
+from npgan.generator import SQRT3
 from npgan.layers import Linear, Maxout, RectifiedLinear
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP

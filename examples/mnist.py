@@ -23,10 +23,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from npgan import checkpoint, diagnosis, mpi, viewer
-from npgan.adversarial import PRIORS, AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
+from npgan.adversarial import AdversaryPair, Generator, SeparateSteps, SimultaneousSteps
 from npgan.backend import RandomStream
 from npgan.datasets import Dataset, mnist
 from npgan.files import replacing
+from npgan.generator import PRIORS
 from npgan.initialisation import marginal_bias
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum

@@ -23,9 +23,10 @@ from matplotlib.figure import Figure
 from scipy.special import logsumexp
 
 from npgan import parzen, viewer
-from npgan.adversarial import SQRT3, AdversaryPair, Generator, SeparateSteps
+from npgan.adversarial import AdversaryPair, Generator, SeparateSteps
 from npgan.backend import RandomStream, asarray, to_numpy
 from npgan.datasets import Dataset
+from npgan.generator import SQRT3
 from npgan.layer import Layer
 from npgan.layers import Linear, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum

@@ -13,141 +13,12 @@ What flows where, in both kinds of update:
 from copy import copy
 
 from npgan import backend
-from npgan.backend import check_stream, xp
+from npgan.backend import xp
 from npgan.checks import check_positive_ints
 from npgan.costs import NonSaturating, cross_entropy, cross_entropy_grad
+from npgan.generator import Generator
 from npgan.layers import Linear, sigmoid
 from npgan.mlp import MLP
-from npgan.registry import register
-
-SQRT3 = 3 ** .5
-
-
-def uniform(rng, shape):
-    """U(-sqrt 3, sqrt 3) in each coordinate, mean 0 and variance 1: an array of `shape`, drawn from `rng`."""
-    return rng.uniform(-SQRT3, SQRT3, shape)
-
-
-def gaussian(rng, shape):
-    """N(0, I): an array of `shape`, drawn from `rng`."""
-    return rng.normal(shape)
-
-
-def spherical(rng, shape):
-    """Rows uniform on the unit sphere, N(0, I) divided by its norm: an array of `shape`, drawn from `rng`."""
-    z = rng.normal(shape)
-    return z / xp.maximum(1e-7, xp.sqrt(xp.square(z).sum(axis=1, keepdims=True)))
-
-
-PRIORS = {"uniform": uniform, "gaussian": gaussian, "spherical": spherical}
-
-
-class Generator:
-    """
-    A net that turns noise into samples, G(z), z ~ p_g(z).
-
-    Parameters
-    ----------
-    mlp : MLP
-        From z, of mlp.nvis coordinates, to a sample.  G trains and samples by the plain pass, without dropout.
-    noise : "uniform", "gaussian" or "spherical"
-        The prior p_g(z): U(-sqrt 3, sqrt 3) per coordinate (the authors' for MNIST), N(0, I), or the unit sphere.
-    rng : RandomStream
-        Draws the noise.
-    """
-
-    argument_names = ()                                     # further ones of a subclass, as in `Layer`
-
-    def __init_subclass__(cls):
-        register(cls)
-
-    def __init__(self, mlp, noise="uniform", rng=None):
-        if noise not in PRIORS:
-            raise ValueError(f"noise must be one of {', '.join(PRIORS)}, got {noise!r}")
-        if not isinstance(mlp, MLP):
-            raise TypeError(f"mlp must be an MLP, got {mlp!r}; wrap layers in MLP([...])")
-        check_stream(rng)
-        self.mlp, self.prior, self.rng = mlp, noise, rng
-
-    @property
-    def layers(self):
-        """The layers of the net."""
-        return self.mlp.layers
-
-    @property
-    def nz(self):
-        """The coordinates of z."""
-        return self.mlp.nvis
-
-    @property
-    def data_dim(self):
-        """The numbers in a row of the data."""
-        return self.mlp.dim
-
-    @property
-    def dim(self):
-        """The numbers in a row that D judges."""
-        return self.mlp.dim
-
-    @property
-    def streams(self):
-        """The random streams of noise, and of layers that draw, each once."""
-        return list(dict.fromkeys([self.rng, *self.mlp.streams]))
-
-    @property
-    def theta(self):
-        """theta_g, all of G's parameters in one vector."""
-        return self.mlp.theta
-
-    @property
-    def grad(self):
-        """dC/dtheta_g, of the latest backward pass."""
-        return self.mlp.grad
-
-    def noise(self, m):
-        """`m` noise samples from p_g(z), an array (m, nz)."""
-        check_positive_ints(m=m)
-        return PRIORS[self.prior](self.rng, (m, self.nz))
-
-    def with_noise(self, x):
-        """
-        Return the data rows `x` as D judges them, and what `fprop` takes for as many samples: here x and noise z.
-
-        Generators of `npgan.section7`, which take something given beside z, override this one method.
-        """
-        return x, self.noise(len(x))
-
-    def fprop(self, z):
-        """Return G(z) as rows (m, dim) for D, and keep what the backward pass needs."""
-        return self.mlp.fprop(z)
-
-    def bprop(self, dx, params=True, inputs=True):
-        """The backward pass from `dx`, dC/dG(z), an array (m, dim); `params` and `inputs` as in `Layer.bprop`."""
-        return self.mlp.bprop(dx, params, inputs)
-
-    def __copy__(self):
-        """Return a generator with the same parameters and streams whose passes leave the backward pass as it was."""
-        G = object.__new__(type(self))
-        G.__dict__.update(self.__dict__, mlp=copy(self.mlp))
-        return G
-
-    def sample(self, m):
-        """
-        Return `m` independent samples, an array (m, dim): a forward pass each, no Markov chain (Section 1).
-
-        It may be called at any time, also from another thread while `Train` is in the midst of an update: a backward
-        pass of G stays right.  The noise comes from G's stream, so training then goes on with other noise.
-        """
-        check_positive_ints(m=m)
-        G = copy(self)
-        return xp.concatenate([G.fprop(G.noise(min(1000, m - start))) for start in range(0, m, 1000)])
-
-    def enforce_norm_limits(self):
-        """Shrink the weights whose norm exceeds their layer's limit."""
-        self.mlp.enforce_norm_limits()
-
-    def __repr__(self):
-        return f"Generator({self.mlp!r}, noise={self.prior!r})"
 
 
 class AdversaryPair:
@@ -158,7 +29,7 @@ class AdversaryPair:
     ----------
     generator : Generator
     discriminator : MLP
-        Its input is as wide as a sample; it ends in one `Linear` unit, the logit of D(x).
+        Takes rows as long as a sample; ends in one `Linear` unit, the logit of D(x).
     """
 
     def __init__(self, generator, discriminator):
@@ -175,14 +46,14 @@ class AdversaryPair:
 
     @property
     def streams(self):
-        """The random streams of noise and masks, each once."""
+        """The random streams of the noise and of dropout's masks, each once."""
         return list(dict.fromkeys([*self.generator.streams, *self.discriminator.streams]))
 
     def discriminate(self, x):
         """
         Return D(x), the probability that a row is data and not a sample: an array (m, 1), without dropout.
 
-        It may be called at any time, as `Generator.sample` may.
+        A callback or another thread may call this during training, as `Generator.sample`.
         """
         return sigmoid(copy(self.discriminator).fprop(x))
 
@@ -209,7 +80,8 @@ def stack(x, samples):
                          f"got shape {x.shape}")
     if x.dtype != samples.dtype:
         raise TypeError(f"the nets compute in {samples.dtype}, got {x.dtype}; choose the precision by "
-                        "npgan.backend.use(floatX=...) before nets are built, convert data by npgan.backend.asarray")
+                        "npgan.backend.use(floatX=...) before nets are built, and convert data by "
+                        "npgan.backend.asarray")
     return xp.concatenate([x, samples])
 
 
@@ -236,8 +108,8 @@ def algorithm_1(pair, rule_G, rule_D, data, num_iterations, k=1, m=100, generato
     generator_loss : NonSaturating, Saturating or Blend
         The loss that G descends.
     callback : function of the number of iterations done, optional
-        Called after each iteration, for monitoring, schedules or `npgan.train.check_finite`; a true result ends the
-        training.
+        Called after each iteration, for monitoring, schedules or `npgan.train.check_finite`; if it returns a true
+        value, training ends.
     """
     check_positive_ints(num_iterations=num_iterations, k=k, m=m)
     G, D = pair.generator, pair.discriminator
@@ -295,39 +167,40 @@ def generator_step(pair, rule_G, z, generator_loss=NonSaturating()):
 
 def simultaneous_step(pair, rule_G, rule_D, x, generator_loss=NonSaturating()):
     """
-    The update of the released code: both players move at once, by their gradients at the same parameters.
+    Do the update of the released code: one step of both players, by their gradients at the same parameters.
 
-    One pass of m samples through D, its masks included, serves both; D descends C_D = -V/2 (a half that the paper does
-    not have), the mean cross-entropy over its 2m rows.
+    Both players use the same m samples and the same forward pass through D, with the same dropout masks.  D descends
+    C_D = -V/2, the mean cross-entropy over its 2m rows; the paper does not have this factor 1/2.
 
-    One backward pass through D serves both as well.  C_D and G's loss C_G see sample i only through its logit a_i, so
+    Both also use the same backward pass through D.  C_D and G's loss C_G depend on sample x_i only through its logit
+    a_i, so
 
         dC_D/dx_i = dC_D/da_i da_i/dx_i        dC_G/dx_i = dC_G/da_i da_i/dx_i
 
-    differ by one factor for the whole row, (dC_G/da_i)/(dC_D/da_i).  A floor keeps the latter from underflow; it adds
-    at most 1e-25 to a row of D's signal.
+    differ by one factor for the whole row, (dC_G/da_i)/(dC_D/da_i).  The denominator is kept from underflow: it is at
+    least 1e-25, which changes D's gradient by no more than that in a row.
 
     Parameters
     ----------
     pair, rule_G, rule_D, generator_loss
         As in `algorithm_1`.
     x : array (m, d)
-        Data rows; as many samples are drawn.
+        Data rows; G draws as many samples.
     """
     G, D = pair.generator, pair.discriminator
     m = len(x)
     x, z = G.with_noise(x)
     a = D.dropout_fprop(stack(x, G.fprop(z)))
     dC_D = cross_entropy_grad(a, labels(a))
-    on_samples = slice(m, None)
-    dC_D[on_samples] = xp.maximum(dC_D[on_samples], 1e-25)
-    dx = rule_D.descend(D, dC_D, inputs=on_samples)[on_samples]
-    rule_G.descend(G, dx * (generator_loss.grad(a[on_samples]) / dC_D[on_samples]))
+    samples = slice(m, None)
+    dC_D[samples] = xp.maximum(dC_D[samples], 1e-25)
+    dx = rule_D.descend(D, dC_D, inputs=samples)[samples]
+    rule_G.descend(G, dx * (generator_loss.grad(a[samples]) / dC_D[samples]))
 
 
 class SimultaneousSteps:
     """
-    `simultaneous_step` for a training loop with epochs: ``step(x, t)`` makes update number t, a step of both players.
+    The step of both players for `npgan.train.Train`: ``step(x, t)`` is `simultaneous_step`, for any t.
 
     Parameters
     ----------
@@ -346,7 +219,7 @@ class SimultaneousSteps:
 
 class SeparateSteps:
     """
-    Algorithm 1's order for a training loop with epochs: ``step(x, t)`` is a step of D and, for every k-th t, also of G.
+    Algorithm 1 for `npgan.train.Train`: ``step(x, t)`` is a step of D and, if t is a multiple of k, a step of G.
 
     t is the number of the update, counted from 1.  The steps are those of `algorithm_1`.  D's gradient is twice that of
     `simultaneous_step`, so its learning rate has twice the effect.
@@ -358,7 +231,8 @@ class SeparateSteps:
     discriminator_steps : int
         k.
     generator_steps : int
-        Steps of G after each k of D, each from fresh noise; more than 1 help where D is far ahead, too many collapse G.
+        Steps of G after each k steps of D, each with new noise.  More than 1 help if D is far ahead; with too many, all
+        samples of G become alike.
     """
 
     argument_names = "discriminator_steps", "generator_steps", "generator_loss"

@@ -5,20 +5,19 @@ D(x) = sigmoid(a), and with the softplus sp(a) = log(1 + e^a)
 
     -log D = sp(-a)         -log(1 - D) = sp(a)         sp'(a) = sigmoid(a) = 1 - sigmoid(-a)
 
-so no cost takes the log of a rounded probability: log(1 - D) is -inf once D rounds to 1, sp(a) stays finite.
+Thus no cost takes the log of a rounded probability: log(1 - D) is -inf once D rounds to 1, while sp(a) stays finite.
 """
-
 from npgan.backend import xp
 from npgan.layers import sigmoid
 
 
 def softplus(a):
-    """log(1 + e^a) elementwise, = max(a, 0) + log(1 + e^-|a|), which neither overflows nor loses small values."""
+    """Return log(1 + e^a) elementwise, as max(a, 0) + log(1 + e^-|a|): no overflow, and small values stay exact."""
     return xp.maximum(a, 0) + xp.log1p(xp.exp(-xp.abs(a)))
 
 
 def check_target(h, target):
-    """Refuse no rows at all, and a `target` that is neither a number nor an array like `h`: it would broadcast."""
+    """Raise an error unless `h` has rows and `target` is a number or an array like `h` (others would broadcast)."""
     if not h.size:
         raise ValueError(f"a cost is a mean over one or more rows, got shape {h.shape}")
     shape = getattr(target, "shape", (len(target),) if hasattr(target, "__len__") else ())
@@ -30,7 +29,9 @@ def check_target(h, target):
 
 def cross_entropy(a, y):
     """
-    Mean over the rows of y sp(-a) + (1 - y) sp(a), in nats: the cost of the probability sigmoid(a) for the label y.
+    Return the mean over the rows of y sp(-a) + (1 - y) sp(a), in nats.
+
+    This is the cross-entropy of the label y and the probability sigmoid(a).
 
     Parameters
     ----------
@@ -48,46 +49,58 @@ def cross_entropy(a, y):
 
 
 def cross_entropy_grad(a, y):
-    """dC/da of `cross_entropy`, (sigmoid(a) - y)/m, written so that neither label cancels: an array like `a`."""
+    """
+    Return dC/da of `cross_entropy`, (sigmoid(a) - y)/m, an array like `a`.
+
+    Written as (1 - y) sigmoid(a) - y sigmoid(-a), because sigmoid(a) - 1 would round to 0 for large a.
+    """
     check_target(a, y)
     return ((1 - y) * sigmoid(a) - y * sigmoid(-a)) / a.size
 
 
 def squared_error(h, target):
     """
-    Squared error of the outputs `h` (m, n), summed over outputs and averaged over rows, without a half: a 0-d array.
+    Return the squared error of `h` (m, n), summed over the n outputs and averaged over the m rows: a 0-d array.
 
-    The authors' cost of linear outputs; `target` is an array like h.
+    There is no factor 1/2.  It is the authors' cost of linear outputs; `target` is an array like h.
     """
     check_target(h, target)
     return xp.square(h - target).sum() / len(h)
 
 
 def squared_error_grad(h, target):
-    """dC/dh of `squared_error`, 2 (h - target)/m: an array like `h` and `target`."""
+    """Return dC/dh of `squared_error`, 2 (h - target)/m: an array like `h` and `target`."""
     check_target(h, target)
     return (h - target) * (2 / len(h))
 
 
 class NonSaturating:
-    """-log D(G(z)), Section 3's loss for G: C = mean sp(-a), dC/da = -sigmoid(-a)/m, which lives on as D(G(z)) -> 0."""
+    """
+    -log D(G(z)), the loss for G that Section 3 advises: C = mean sp(-a).
+
+    dC/da = -sigmoid(-a)/m tends to -1/m where D(G(z)) -> 0: G still learns from samples that D rejects.
+    """
 
     def cost(self, a):
-        """The cost of the samples' logits `a` (m, 1), in nats: a 0-d array."""
+        """Return C in nats, a 0-d array, for the samples' logits `a` (m, 1)."""
         return cross_entropy(a, 1)
 
     def grad(self, a):
-        """dC/da, an array like `a`."""
+        """Return dC/da, an array like `a`."""
         return cross_entropy_grad(a, 1)
 
 
 class Saturating:
-    """log(1 - D(G(z))), eq. 1's loss for G: C = -mean sp(a), dC/da = -sigmoid(a)/m, which vanishes as D(G(z)) -> 0."""
+    """
+    log(1 - D(G(z))), the loss for G of eq. 1: C = -mean sp(a).
+
+    dC/da = -sigmoid(a)/m vanishes where D(G(z)) -> 0: G learns next to nothing from samples that D rejects.
+    """
 
     def cost(self, a):
-        """The cost of the samples' logits `a` (m, 1), in nats: a 0-d array."""
+        """Return C in nats, a 0-d array, for the samples' logits `a` (m, 1)."""
         return -cross_entropy(a, 0)
 
     def grad(self, a):
-        """dC/da, an array like `a`."""
+        """Return dC/da, an array like `a`."""
         return -cross_entropy_grad(a, 0)

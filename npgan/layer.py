@@ -5,18 +5,18 @@ from npgan.registry import register
 
 class Layer:
     """
-    What every layer has: a forward pass, the backward pass that answers it, parameters and their gradients.
+    A layer: a forward pass, its backward pass, parameters and their gradients.
 
-    A subclass names its parameters in `param_names`, keeps each as an attribute (``W``) with its gradient beside it
-    (``dW``), and writes `fprop`, which ends in ``return self.remember(h, ...)``, and `bprop`, which begins with
-    ``... = self.recall(dh)``.  Neither pass writes into its argument.  `bprop` writes each gradient into the array that
-    is there, by ``out=self.dW`` or ``self.dW[...] =``: inside an MLP that is a view of the net's vector `grad`, and an
-    array put in its place would never reach the learning rule.
+    A subclass lists the names of its parameters in `param_names`, keeps each as an attribute (``W``) and its gradient
+    as another (``dW``), and defines `fprop`, which ends in ``return self.remember(h, ...)``, and `bprop`, which begins
+    with ``... = self.recall(dh)``.  Neither pass writes into its argument.  `bprop` writes each gradient into the
+    existing array, by ``out=self.dW`` or ``self.dW[...] =``: inside an MLP this array is a view of the net's vector
+    `grad`, and the learning rule would not see another array.
 
     Attributes
     ----------
     nvis, dim : int or None
-        Units below and in this layer; None in a layer that takes any width and keeps it.
+        The numbers of inputs and of units; None in a layer whose output is as wide as its input, whatever that is.
     param_names : tuple of str
         The parameters.
     argument_names : tuple of str
@@ -26,7 +26,7 @@ class Layer:
 
     nvis = dim = None
     param_names = argument_names = ()
-    _answered, _kept = (0,), None
+    _output_shape, _kept = (0,), None
 
     def __init_subclass__(cls):
         register(cls)
@@ -38,7 +38,7 @@ class Layer:
 
     @property
     def grads(self):
-        """dC/d(parameter), parallel to `params`; each backward pass overwrites them."""
+        """dC/d(parameter), in the order of `params`; each backward pass overwrites them."""
         return [getattr(self, "d" + name) for name in self.param_names]
 
     @property
@@ -48,12 +48,12 @@ class Layer:
 
     def fprop(self, state_below):
         """
-        The layer's output h; keeps what the backward pass needs.
+        Return the layer's output h, and keep what the backward pass will need.
 
         Parameters
         ----------
         state_below : array (m, nvis)
-            One example a row, of the parameters' precision.
+            One example in each row; of the parameters' dtype.
 
         Returns
         -------
@@ -62,12 +62,12 @@ class Layer:
         raise TypeError(f"{type(self).__name__} has no fprop: a layer defines fprop(state_below) and bprop(dh)")
 
     def dropout_fprop(self, state_below):
-        """The training pass for `state_below`, with dropout's masks; `fprop` in every layer but `Dropout`."""
+        """Do the forward pass of training for `state_below`: `fprop`, except in layers that draw masks or noise."""
         return self.fprop(state_below)
 
     def bprop(self, dh, params=True, inputs=True):
         """
-        The backward pass, which answers the latest forward pass, once.
+        Do the backward pass of the latest forward pass; each forward pass allows one.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Layer:
         params : bool
             Whether to overwrite `grads` with dC/d(parameter).
         inputs : bool or slice
-            Whether to return dC/d(state_below), or the rows for which it is computed; the other rows are undefined.
+            Whether to return dC/d(state_below).  A slice selects the rows to compute; the other rows are undefined.
 
         Returns
         -------
@@ -86,33 +86,33 @@ class Layer:
         Raises
         ------
         RuntimeError
-            If no forward pass came since the last backward pass.
+            If there was no forward pass since the last backward pass.
         ValueError
-            If `dh` has another shape than that pass's output.
+            If the shape of `dh` is not that of the latest output.
         """
         raise TypeError(f"{type(self).__name__} has no bprop: a layer defines fprop(state_below) and bprop(dh)")
 
     def remember(self, h, *kept):
-        """Keep for the backward pass what is to be `kept`, and return the output `h`, whose gradient it will get."""
-        self._answered, self._kept = h.shape, kept
+        """Keep the values `kept` for the backward pass, and return the output `h`."""
+        self._output_shape, self._kept = h.shape, kept
         return h
 
     def recall(self, dh):
-        """What `remember` kept, handed out once, for a `dh` of the output's shape."""
-        self.expect(dh)
+        """Return the values that `remember` kept, once; raise an error unless `dh` has the output's shape."""
+        self.check_dh(dh)
         kept, self._kept = self._kept, None
         return kept
 
-    def expect(self, dh, shape=None):
-        """Refuse a second backward pass and a `dh` of another `shape` than that of what `remember` was given."""
-        shape = shape or self._answered
+    def check_dh(self, dh, shape=None):
+        """Raise an error if there was no new forward pass, or if `dh` has not the `shape`, by default the output's."""
+        shape = shape or self._output_shape
         if self._kept is None:
-            raise RuntimeError(f"{self!r}: bprop answers one fprop, and none came since the last bprop")
+            raise RuntimeError(f"{self!r}: each bprop needs an fprop before it, and none came since the last bprop")
         if dh.shape != shape:
             raise ValueError(f"{self!r}: bprop got dh of shape {dh.shape}, but the latest fprop gave {shape}")
 
     def check_array(self, state_below):
-        """Raise TypeError unless `state_below` is a plain array: a numpy.matrix, say, would give wrong numbers."""
+        """Raise TypeError unless `state_below` is a plain array; a numpy.matrix would give wrong numbers."""
         if not backend.is_array(state_below):
             raise TypeError(f"{self!r} takes a plain array, got a {type(state_below).__name__}; "
                             "npgan.backend.asarray converts lists and tables")
@@ -124,20 +124,21 @@ class Layer:
             raise ValueError(f"{self!r} takes one or more rows of {self.nvis} numbers, shape (m, {self.nvis}), "
                              f"got shape {state_below.shape}")
         if self.params and state_below.dtype != self.params[0].dtype:
-            raise TypeError(f"{self!r} computes in {self.params[0].dtype}, got {state_below.dtype}; choose precision"
-                            " by npgan.backend.use(floatX=...) before nets are built, convert data by backend.asarray")
+            raise TypeError(f"{self!r} computes in {self.params[0].dtype}, got {state_below.dtype}; convert data by "
+                            "npgan.backend.asarray, or choose another precision by npgan.backend.use(floatX=...) "
+                            "before you build nets")
 
     def place(self, theta, grad):
-        """Move the parameters into the vector `theta`, the gradients into `grad`, and keep views of those."""
+        """Copy the parameters into the vector `theta` and the gradients into `grad`, and use these from now on."""
         for vector, arrays in ((theta, self.params), (grad, self.grads)):
             start = 0
-            for array in arrays:                            # one by one: there may be no memory for one copy more
+            for array in arrays:                            # one by one, which needs no memory for a further copy
                 vector[start:start + array.size] = array.ravel()
                 start += array.size
         self.point(theta, grad)
 
     def point(self, theta, grad):
-        """Take the vectors `theta` and `grad` for the parameters and the gradients, with the numbers they hold."""
+        """Make the parameters views of the vector `theta`, and the gradients views of `grad`."""
         start = 0
         for name, array in zip(self.param_names, self.params):
             part = slice(start, start + array.size)
@@ -146,7 +147,7 @@ class Layer:
             start = part.stop
 
     def enforce_norm_limits(self):
-        """Shrink the weights whose norm exceeds the layer's limit, where it has one."""
+        """Shrink the weights whose norm exceeds the layer's limit, if it has one."""
 
     def __repr__(self):
         arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.argument_names)

@@ -25,22 +25,22 @@ class Linear(Layer):
     Parameters
     ----------
     nvis, dim : int
-        Units below and in this layer; W is (nvis, dim), b is (dim,).
+        The numbers of inputs and of units; W is (nvis, dim), b is (dim,).
     irange, rng : float and RandomStream
-        W starts uniform on [-irange, irange).  Instead of irange one may give `istdev` or `sparse_init`.
+        W starts uniform on [-irange, irange), unless `istdev` or `sparse_init` is given instead of irange.
     istdev : float, optional
         W starts normal, with this standard deviation.
     sparse_init, sparse_stdev : int and float, optional
-        W starts at zero but for `sparse_init` weights into each unit, normal with standard deviation `sparse_stdev`.
+        W starts at zero, except for `sparse_init` weights of each unit: normal, of standard deviation `sparse_stdev`.
     init_bias : float or array (dim,)
-        Where b starts; see `npgan.initialisation.marginal_bias` for sigmoid outputs.
+        The first value of b; see `npgan.initialisation.marginal_bias` for sigmoid outputs.
     max_col_norm : float, optional
-        Limit of each column's L2 norm, see `enforce_norm_limits`.
+        Limit of the L2 norm of each column of W, see `enforce_norm_limits`.
     """
 
     param_names = ("W", "b")
     argument_names = ("nvis", "dim", "max_col_norm")
-    leaves_product = True                       # for `kernels.momentum`: bprop keeps (s, dz) as `product`
+    leaves_product = True                       # bprop keeps (s, dz) as `product`, for `npgan.kernels.momentum`
 
     def __init__(self, nvis, dim, irange=None, rng=None, *, istdev=None, sparse_init=None, sparse_stdev=1.,
                  init_bias=0., max_col_norm=None):
@@ -73,10 +73,11 @@ class Linear(Layer):
 
     def enforce_norm_limits(self):
         """
-        W_j <- W_j min(|W_j|, max_col_norm) / (1e-7 + |W_j|) for each column j (Pylearn2's, its 1e-7 included).
+        Shrink each column of W whose L2 norm exceeds max_col_norm.
 
-        In `Maxout` a column is one piece, not one unit.  The bias is free.  A column whose norm is infinite in floatX
-        becomes NaN, so that `Train` tells of it.
+        W_j <- W_j min(|W_j|, max_col_norm) / (1e-7 + |W_j|) for each column j, as in Pylearn2, its 1e-7 included.  In
+        `Maxout` a column belongs to one piece, not to a whole unit.  The bias has no limit.  A column whose norm is
+        infinite in floatX becomes NaN, so `Train` reports it.
         """
         limit_columns(self.W, self.max_col_norm)
 
@@ -85,7 +86,7 @@ class RectifiedLinear(Linear):
     """
     h = max(0, z): dC/dz is dC/dh where z > 0, and 0 elsewhere (at the kink z = 0 too).
 
-    With a `left_slope` the negative side is left_slope z in place of 0, and its slope left_slope.
+    With a `left_slope`, h = left_slope z where z <= 0, and dC/dz is left_slope dC/dh there.
     """
 
     argument_names = Linear.argument_names + ("left_slope",)
@@ -104,7 +105,7 @@ class RectifiedLinear(Linear):
         return z
 
     def bprop(self, dh, params=True, inputs=True):
-        self.expect(dh)
+        self.check_dh(dh)
         return super().bprop(dh * self.slope, params, inputs)
 
 
@@ -118,7 +119,7 @@ class Sigmoid(Linear):
         return self.h
 
     def bprop(self, dh, params=True, inputs=True):
-        self.expect(dh)
+        self.check_dh(dh)
         return super().bprop(dh * self.h * (1 - self.h), params, inputs)
 
 
@@ -126,14 +127,15 @@ class Maxout(Linear):
     """
     h_u = max over the pieces p of z[p U + u]: each of the U = `num_units` units is the largest of its affine pieces.
 
-    Only the winning piece of a unit moves h, so dC/dz is dC/dh there and 0 at the others.  A tie goes to the earliest
-    piece (the authors' Theano gave every tied piece the full gradient, which is no subgradient).
+    Only the largest piece of a unit changes h, so dC/dz is dC/dh for this piece and 0 for the others.  If several
+    pieces are equally large, the first of them counts.  (The authors' Theano gave each of them the full gradient, which
+    is no subgradient.)  The plainest form is `npgan.plain.maxout`.
 
     Parameters
     ----------
     nvis, num_units, num_pieces : int
-        W is (nvis, num_pieces U), b (num_pieces U,); piece p of unit u has column p U + u, so that a piece of all units
-        is contiguous and fast.  Pylearn2 has column u num_pieces + p.
+        W is (nvis, num_pieces U), b is (num_pieces U,).  Piece p of unit u has column p U + u, because one piece of
+        all units is then contiguous, and fast.  In Pylearn2 it has column u num_pieces + p.
     """
 
     argument_names = ("nvis", "num_units", "num_pieces", "max_col_norm")
@@ -150,31 +152,32 @@ class Maxout(Linear):
         return self.h
 
     def bprop(self, dh, params=True, inputs=True):                  # (m, num_units) -> (m, nvis)
-        self.expect(dh, (self._answered[0], self.num_units))
-        undecided = xp.ones(dh.shape, bool)                         # units whose winner has not come yet
+        self.check_dh(dh, (self._output_shape[0], self.num_units))
+        undecided = xp.ones(dh.shape, bool)                         # units whose largest piece is still to come
         for p in range(self.num_pieces):
             piece = self.z[:, p]
             wins = (piece == self.h) & undecided
             undecided ^= wins
-            xp.multiply(dh, wins, out=piece)                        # z is not read again and becomes dz
-        return super().bprop(self.z.reshape(self._answered), params, inputs)
+            xp.multiply(dh, wins, out=piece)                        # z is no longer needed, and becomes dz
+        return super().bprop(self.z.reshape(self._output_shape), params, inputs)
 
 
 class Dropout(Layer):
     """
     Dropout of the units below: h = s * mask * scale in training, h = s otherwise.
 
-    The mask is drawn anew for each unit of each row, 1 with probability `include_prob`.  Given the mask h is linear in
-    s, so dC/ds = dC/dh * mask * scale.  With include_prob = 1 h is s, and the scale is ignored, as in Pylearn2.
+    Each training pass draws a new mask for each unit of each row, 1 with probability `include_prob`, 0 otherwise.
+    Given the mask, h is linear in s, so dC/ds = dC/dh * mask * scale.  With include_prob = 1, h = s and the scale is
+    ignored, as in Pylearn2.
 
     Parameters
     ----------
     include_prob : float in [1/65536, 1]
-        The chance of keeping a unit, which `RandomStream.mask` rounds to a multiple of 1/65536.
+        The probability of keeping a unit; `RandomStream.mask` rounds it to a multiple of 1/65536.
     scale : float, optional
-        1 / include_prob unless given, so that the expectation of h is s.
+        By default 1 / include_prob: then the expectation of h is s.
     rng : RandomStream
-        Draws the masks; resetting its `state` replays them.
+        Draws the masks; assigning an earlier `state` to it repeats them.
     """
 
     argument_names = ("include_prob", "scale")
@@ -210,13 +213,13 @@ class Dropout(Layer):
 
 
 def limit_columns(W, limit):
-    """Shrink, in place, the columns of `W` whose L2 norm exceeds the `limit`, as `Linear.enforce_norm_limits` says."""
+    """Shrink, in place, the columns of `W` whose L2 norm exceeds the `limit`, see `Linear.enforce_norm_limits`."""
     if limit is not None:
         norm = xp.sqrt(xp.einsum("vj,vj->j", W, W))
         factor = xp.minimum(norm, limit) / (1e-7 + norm)
-        W *= xp.where(norm < math.inf, factor, math.nan)        # and not 0, which would hide that training diverged
+        W *= xp.where(norm < math.inf, factor, math.nan)        # 0 would hide that training diverged
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)) elementwise, = exp(min(z, 0)) / (1 + exp(-|z|)), whose exponentials cannot overflow."""
+    """Return 1 / (1 + exp(-z)) elementwise, as exp(min(z, 0)) / (1 + exp(-|z|)), which cannot overflow."""
     return xp.exp(xp.minimum(z, 0)) / (1 + xp.exp(-xp.abs(z)))

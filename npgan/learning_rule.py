@@ -7,7 +7,7 @@ from npgan.kernels import momentum
 
 class LearningRule:
     """
-    What moves a net's parameters; a subclass writes `update`.
+    A rule that changes the parameters of a net by their gradient; a subclass defines `update`.
 
     Attributes
     ----------
@@ -19,13 +19,13 @@ class LearningRule:
 
     def descend(self, net, dh, inputs=False):
         """
-        One step down: the backward pass of `net`, then the update by its gradient.
+        Do one step of gradient descent: the backward pass of `net`, then the update by its gradient.
 
         Parameters
         ----------
         net : MLP or Generator
         dh : array (m, dim)
-            dC/dh, for the output h of the latest forward pass.
+            dC/dh; h is the output of the latest forward pass.
         inputs : bool or slice
             As in `Layer.bprop`.
 
@@ -41,7 +41,7 @@ class LearningRule:
         return ds
 
     def update(self, net):
-        """Move ``net.theta``, in place, by ``net.grad``."""
+        """Change ``net.theta`` in place, by ``net.grad``."""
         raise TypeError(f"{type(self).__name__} has no update: a learning rule defines update(net)")
 
 
@@ -49,22 +49,22 @@ class Momentum(LearningRule):
     """
     Classical momentum: v <- mu v - epsilon dC/dtheta, theta <- theta + v, then the net's norm limits.
 
-    A rule serves one net, whose velocity v it keeps (v = 0 before the first update).
+    A rule belongs to one net, because it keeps the net's velocity v (v = 0 before the first update).
 
     Parameters
     ----------
     learning_rate : float, > 0
-        epsilon; a plain attribute, which schedules change.
+        epsilon at the beginning; schedules change the attribute `learning_rate`.
     init_momentum : float in [0, 1)
-        mu; likewise, as `momentum`.
+        mu at the beginning; schedules change the attribute `momentum`.
     fused : bool
-        Use `npgan.kernels.momentum` where all layers of the net are dense: faster, equal to rounding, and ``net.grad``
-        is not written.  By default ``net.grad`` holds the gradient that the update used.
+        Use `npgan.kernels.momentum` if all layers of the net are dense.  This is faster and differs by rounding only,
+        but does not write ``net.grad``.  By default ``net.grad`` holds the gradient that the update used.
 
     Attributes
     ----------
     init_learning_rate, init_momentum : float
-        What it began with, by which a checkpoint knows it.
+        The rates at the beginning, by which a checkpoint identifies the rule.
     """
 
     argument_names = "init_learning_rate", "init_momentum", "fused"
@@ -83,22 +83,22 @@ class Momentum(LearningRule):
     def descend(self, net, dh, inputs=False):
         if self.on_gradient or not (self.fused and momentum.can_fuse(net)):
             return super().descend(net, dh, inputs)
-        self.take(net)
+        self.bind(net)
         return momentum.descend(net, dh, inputs, self.velocity, float(self.momentum), float(self.learning_rate))
 
     def update(self, net):
-        self.take(net)
-        mu, epsilon = float(self.momentum), float(self.learning_rate)       # NumPy's numbers have their own precision
-        for part in backend.blocks(net.theta.size):                         # that fit into the processor's cache
+        self.bind(net)
+        mu, epsilon = float(self.momentum), float(self.learning_rate)       # a NumPy float64 would change the dtype
+        for part in backend.blocks(net.theta.size):                         # each fits into the processor's cache
             v, theta, grad = self.velocity[part], net.theta[part], net.grad[part]
             v[...] = mu * v - epsilon * grad
             theta += v
         net.enforce_norm_limits()
 
-    def take(self, net):
-        """Refuse any `net` but the first, for which v starts at 0."""
+    def bind(self, net):
+        """Make this the rule of `net`, with v = 0 at first; raise ValueError if it is the rule of another net."""
         if self.net is not None and self.net is not net:
-            raise ValueError(f"this rule moves {self.net!r}, got {net!r}; give each net a rule of its own")
+            raise ValueError(f"this rule belongs to {self.net!r}, got {net!r}; give each net a rule of its own")
         self.net = net
         if self.velocity is None:
             self.velocity = xp.zeros_like(net.theta)

@@ -7,24 +7,24 @@ from npgan.layer import Layer
 
 class MLP(Layer):
     """
-    A feedforward net: each layer's output is the next one's input.  It is itself a layer.
+    A feedforward net: the output of each layer is the input of the next.  The net is itself a layer.
 
-    With h_0 the input, h_l = f_l(h_{l-1}) and C a function of the last h, the chain rule hands the gradient down from
-    layer to layer, dC/dh_{l-1} = (dh_l/dh_{l-1})^T dC/dh_l, which is what each layer's `bprop` returns.
+    With h_0 the input, h_l = f_l(h_{l-1}), and C a function of the last h, the chain rule gives the gradients from the
+    top down, dC/dh_{l-1} = (dh_l/dh_{l-1})^T dC/dh_l.  Each layer's `bprop` returns this.
 
     Parameters
     ----------
     layers : sequence of Layer
-        From the bottom; each layer's `dim` is the next one's `nvis` (a `Dropout` keeps the width below it).  A layer's
-        parameters belong to the net built with it last.
+        From the bottom; each layer's `dim` is the `nvis` of the next (a `Dropout` keeps the width below it).  A layer
+        belongs to one net, the one built with it last.
 
     Attributes
     ----------
     theta, grad : array (number of parameters,)
-        The parameters end to end in the order of `params`, and dC/dtheta.  Every layer's ``W``, ``b``, ``dW``, ``db``
+        All parameters end to end, in the order of `params`, and dC/dtheta.  Every layer's ``W``, ``b``, ``dW``, ``db``
         are views into them, so changing theta in place changes the net.
     with_params, layer_names : list of int and list of str
-        Which layers have parameters, and their names: "h0", "h1", ... and "y" for the last.
+        The indices of the layers with parameters, and the names of these: "h0", "h1", ... and "y" for the last.
     """
 
     argument_names = "layers",
@@ -53,11 +53,11 @@ class MLP(Layer):
 
     @property
     def named_layers(self):
-        """The name of each layer with parameters, and the layer."""
+        """The layers with parameters, as pairs (name, layer)."""
         return [(name, self.layers[i]) for i, name in zip(self.with_params, self.layer_names)]
 
     def __copy__(self):
-        """Return a net with the same parameters whose passes leave the backward pass of this one as it was."""
+        """Return a net that shares the parameters of this one and keeps a forward pass of its own."""
         net = object.__new__(type(self))
         net.__dict__.update(self.__dict__, layers=[copy(layer) for layer in self.layers])
         return net
@@ -97,7 +97,7 @@ class MLP(Layer):
         return state_below
 
     def bprop(self, dh, params=True, inputs=True):
-        lowest = self.with_params[0]                         # what lies below it has nothing to learn
+        lowest = self.with_params[0]                         # the layers below it have no parameters
         for layer in reversed(self.layers[lowest + 1:]):
             dh = layer.bprop(dh, params=params)
         for layer in reversed(self.layers[:lowest + 1]):
@@ -107,7 +107,7 @@ class MLP(Layer):
         return dh
 
     def activations(self, state_below):
-        """Yield name and output of each layer with parameters, in a forward pass of `state_below` without dropout."""
+        """Yield name and output of each layer with parameters, for `state_below` (m, nvis), without dropout."""
         names = iter(self.layer_names)
         for i, layer in enumerate(self.layers):
             state_below = layer.fprop(state_below)

@@ -6,7 +6,7 @@ OWN = {                                             # npgan's own, with their mo
     "Dropout": "npgan.layers",
     "MaxoutConv": "npgan.conv", "Deconv": "npgan.conv", "Transpose": "npgan.transpose",
     "MLP": "npgan.mlp",
-    "Generator": "npgan.adversarial",
+    "Generator": "npgan.generator",
     "NoiseCat": "npgan.released.noise_layers", "Clusterize": "npgan.released.noise_layers",
     "IntrinsicDropout": "npgan.released.noise_layers",
     "Conditional": "npgan.section7.conditional", "ConditionalRectifiedLinear": "npgan.section7.conditional",

@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
 from npgan.adversarial import (
-    PRIORS,
     AdversaryPair,
     Generator,
     SeparateSteps,
@@ -20,6 +19,7 @@ from npgan.adversarial import (
 from npgan.backend import RandomStream, asarray, to_numpy, xp
 from npgan.conv import Deconv, MaxoutConv
 from npgan.costs import NonSaturating, Saturating
+from npgan.generator import PRIORS
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear, Sigmoid
 from npgan.learning_rule import Momentum
 from npgan.mlp import MLP

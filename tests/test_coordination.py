@@ -183,7 +183,7 @@ def test_the_authors_switch_lets_g_coast():
     """The gradient times 0: theta goes on by mu v, v <- mu v, and the norm limits hold; D learns as if nothing were."""
     pair, rng, x = pair_and_data()
     G, rule = pair.generator, Momentum(.1, .5)
-    rule.take(G)
+    rule.bind(G)
     rule.velocity[...] = 1
     before, sigmoids = to_numpy(G.theta).copy(), G.mlp.layers[-1]
     sigmoids.max_col_norm = .3

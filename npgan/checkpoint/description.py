@@ -9,9 +9,9 @@ import math
 from contextlib import contextmanager
 
 from npgan import backend
-from npgan.adversarial import Generator
 from npgan.backend import xp
 from npgan.checkpoint.archive import plain_number
+from npgan.generator import Generator
 from npgan.layer import Layer
 from npgan.mlp import MLP
 from npgan.registry import find_class

@@ -11,9 +11,9 @@ Layers that depend on c take it as the last `ncond` of their inputs: the first l
 from copy import copy
 
 from npgan import backend
-from npgan.adversarial import Generator
 from npgan.backend import xp
 from npgan.checks import check_positive_ints
+from npgan.generator import Generator
 from npgan.initialisation import initial_weights
 from npgan.layers import Dropout, Linear, Maxout, RectifiedLinear
 

@@ -8,10 +8,10 @@ E can also predict h_l, the output of a layer l of G, which may be easier than z
 
 Data are close to samples but not among them.  To be accurate there, E can be trained on G(z) + N(0, tau^2).
 """
-from npgan.adversarial import Generator
 from npgan.backend import aside, check_stream
 from npgan.checks import check_positive_ints
 from npgan.costs import squared_error_grad
+from npgan.generator import Generator
 from npgan.mlp import MLP
 
 
@@ -135,7 +135,7 @@ class InferenceBeside:
 
     def __init__(self, inferer, rule, seed=2014):
         self.inferer, self.rule, self.seed = inferer, rule, seed
-        rule.take(inferer.net)
+        rule.bind(inferer.net)
 
     def on_update(self, train):
         """Make one step of E."""

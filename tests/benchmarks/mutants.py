@@ -37,7 +37,7 @@ ROOMS = {
     "layers": ("checks.py layer.py layers.py", "test_layer test_layers"),
     "costs": ("costs.py released/costs.py", "test_costs"),
     "mlp": ("mlp.py", "test_mlp test_layer"),
-    "adversarial": ("adversarial.py", "test_adversarial"),
+    "adversarial": ("generator.py adversarial.py", "test_adversarial"),
     "learning_rule": ("learning_rule.py schedules.py", "test_learning_rule"),
     "parzen": ("parzen.py", "test_parzen"),
     "conv": ("conv.py", "test_conv"),

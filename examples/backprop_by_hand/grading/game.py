@@ -14,7 +14,7 @@ from npgan.mlp import MLP
 def momentum(I):
     net = SimpleNamespace(theta=I.theta.ravel().copy(), grad=I.dtheta.ravel(), enforce_norm_limits=lambda: None)
     rule = learning_rule.Momentum(I.learning_rate, I.mu)
-    rule.take(net)
+    rule.bind(net)
     rule.velocity[...] = I.v.ravel()
     rule.update(net)
     return net.theta.reshape(I.theta.shape), rule.velocity.reshape(I.theta.shape)
