@@ -81,7 +81,7 @@ class MaxoutConv(_Kernels):
     tied_b : bool
         If true, b is (num_channels k,); otherwise it has an entry for each place, (rows, columns, num_channels k).
     max_kernel_norm : float, optional
-        Limit of each kernel's L2 norm, see `enforce_norm_limits`.
+        Limit of each kernel's L2 norm.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class MaxoutConv(_Kernels):
         state_below, wins = self.recall(dh)
         correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         ds = xp.zeros_like(state_below) if inputs else None
-        needed = rows_of(inputs, len(dh))
+        needed = mask_rows(inputs, len(dh))
 
         def backward(part, wins):
             dz = self.pooling.bprop(correlation.to_maps(dh[part], self.output_shape), wins)
@@ -228,7 +228,7 @@ class Deconv(_Kernels):
         state_below, = self.recall(dh)
         correlation, V = self.correlation, self.correlation.prepare_kernels(self.W)
         ds = xp.zeros_like(state_below) if inputs else None
-        needed = rows_of(inputs, len(dh))
+        needed = mask_rows(inputs, len(dh))
 
         def backward(part):
             X = correlation.prepare_pictures(dh[part])
@@ -244,7 +244,7 @@ class Deconv(_Kernels):
         return ds
 
 
-def rows_of(inputs, m):
+def mask_rows(inputs, m):
     """Return a mask of the rows, among `m`, that `inputs` selects: a slice, True for all or False for no row."""
     mask = np.zeros(m, bool)
     mask[inputs] = True

@@ -124,8 +124,8 @@ class Correlation:
         """
         rows, cols, channels = self.shape
         (K, Q), t, (out_rows, n, out_cols, m) = self.kernel_shape, self.stride[0], dz.shape
-        taps = [W.reshape(K, Q * channels, n)[first::t][::-1] for first in range(t)]
-        taps = [some.transpose(1, 0, 2).reshape(Q * channels, n * len(some)) for some in taps]
+        taps = [W.reshape(K, Q * channels, n)[first::t][::-1] for first in range(t)]    # r = first, first + t, ...
+        taps = [tap.transpose(1, 0, 2).reshape(Q * channels, n * len(tap)) for tap in taps]
         strips = xp.empty((rows, Q * channels, out_cols * m), dz.dtype)
         for y in range(rows):
             i, first = divmod(y + self.pad, t)                              # r = first at row i, first + t at row i - 1
@@ -156,10 +156,11 @@ class MaxoutPooling:
     """
 
     def __init__(self, z_shape, order, num_pieces, window, stride):
-        rows, columns, channels = (MaxPool(*arguments) for arguments in zip(
-            order, z_shape, (*window, num_pieces), (*stride, num_pieces)))
-        self.pools = [channels, columns, rows]
-        self.output_shape = rows.windows, columns.windows, channels.windows
+        rows, columns, channels = z_shape
+        self.pools = [MaxPool(order[2], channels, num_pieces, num_pieces),
+                      MaxPool(order[1], columns, window[1], stride[1]),
+                      MaxPool(order[0], rows, window[0], stride[0])]
+        self.output_shape = tuple(pool.windows for pool in reversed(self.pools))
 
     def fprop(self, z):
         """Return the maxima of `z`, and the places that win, for `bprop`."""
