@@ -55,7 +55,7 @@ def saved(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("order", [SimultaneousSteps, separate_steps])
-def test_a_restored_run_goes_on_as_if_it_had_never_stopped(order, tmp_path):
+def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(order, tmp_path):
     undisturbed, stopped, restored = tmp_path / "undisturbed.npz", tmp_path / "stopped.npz", tmp_path / "restored.npz"
     Run(undisturbed, order).main_loop(4)
     Run(stopped, order).main_loop(1)                # in the midst of the two steps of D, if they are separate
@@ -81,7 +81,7 @@ class Stop:
 @on_numpy                                                # on CuPy a run that is saved goes on elsewhere in its streams
 @pytest.mark.parametrize("order", [SimultaneousSteps, separate_steps])
 @pytest.mark.parametrize("updates", [1, 2, 3, 5])
-def test_a_run_that_a_signal_stopped_in_the_midst_of_an_epoch_goes_on_bit_for_bit(order, updates, tmp_path):
+def test_a_run_stopped_by_a_signal_within_an_epoch_is_resumed_bit_for_bit(order, updates, tmp_path):
     Run(tmp_path / "undisturbed.npz", order).main_loop(3)
     stopped, restored = Run(tmp_path / "stopped.npz", order), Run(tmp_path / "restored.npz", order)
     best = MonitorBasedSaveBest(tmp_path / "best.npz", stopped.monitor, "train_objective")
@@ -95,7 +95,7 @@ def test_a_run_that_a_signal_stopped_in_the_midst_of_an_epoch_goes_on_bit_for_bi
     assert contents(tmp_path / "restored.npz") == contents(tmp_path / "undisturbed.npz")
 
 
-def test_numpy_s_numbers_go_into_a_checkpoint_as_plain_ones(tmp_path):
+def test_numpy_numbers_are_saved_as_python_numbers(tmp_path):
     def run(path):
         G = Generator(MLP([RectifiedLinear(np.int64(3), np.int32(5), 1., RandomStream(8)),
                            Linear(5, 4, 1., RandomStream(9))]), "gaussian", RandomStream(10))
@@ -113,7 +113,7 @@ def test_numpy_s_numbers_go_into_a_checkpoint_as_plain_ones(tmp_path):
 
 
 @on_numpy
-def test_a_run_that_was_cut_short_goes_on_from_a_checkpoint_between_epochs(saved, tmp_path):
+def test_a_train_that_was_stopped_within_an_epoch_is_restored_to_the_end_of_one(saved, tmp_path):
     path, run = saved
     other = Run(tmp_path / "other.npz")
     other.train.extensions.insert(-1, Stop(5))
@@ -134,7 +134,7 @@ class Enough:
 
 
 @on_numpy
-def test_a_run_that_an_extension_stopped_stays_so(tmp_path):
+def test_a_run_that_an_extension_stopped_stays_stopped_when_resumed(tmp_path):
     run, again = Run(tmp_path / "run.npz"), Run(tmp_path / "run.npz")
     run.train.extensions.insert(0, Enough())
     run.main_loop(9)
@@ -144,7 +144,7 @@ def test_a_run_that_an_extension_stopped_stays_so(tmp_path):
 
 
 @on_numpy
-def test_a_monitor_may_measure_at_other_epochs_from_then_on(saved, tmp_path):
+def test_a_resumed_run_may_change_how_often_its_monitor_measures(saved, tmp_path):
     other = Run(tmp_path / "other.npz")
     other.monitor.every = 2
     checkpoint.restore(saved[0], other.train)
@@ -188,7 +188,7 @@ def test_a_loaded_generator_has_the_averaged_parameters(saved):
     assert_array_equal(to_numpy(checkpoint.load(path).generator(rng=RandomStream(7)).sample(5)), samples)
 
 
-def test_a_generator_travels_alone_in_half_precision(tmp_path):
+def test_a_generator_is_saved_alone_in_half_precision(tmp_path):
     path, G = tmp_path / "generator.npz", small_generator(RandomStream(1), "spherical")
     checkpoint.save_generator(path, G, note={"epochs": np.int64(3), "log-likelihood": [np.float32(225), 2.]})
     loaded = checkpoint.load(path)
@@ -370,8 +370,8 @@ def test_saving_skips_the_time_before_training_and_epochs_between_but_not_the_la
     assert found.epochs == [None, None, 2, 2, 4, 5]
 
 
-class Told:
-    """Records in a monitor's history what it was told, every second epoch under its own count of epochs."""
+class Score:
+    """Records given values in a monitor's history, every second epoch."""
 
     def __init__(self, monitor, values):
         self.monitor, self.values = monitor, iter(values)
@@ -388,7 +388,7 @@ def test_the_best_run_is_kept(higher, values, best, tmp_path):
     """Of equal values the first, of NaN none; not the one before training; nor again at epochs that measure nothing."""
     run = Run(tmp_path / "run.npz")
     saving = MonitorBasedSaveBest(tmp_path / "best.npz", run.monitor, "score", higher)
-    run.train.extensions[-1:] = [Told(run.monitor, values), saving]
+    run.train.extensions[-1:] = [Score(run.monitor, values), saving]
     run.main_loop(9)
     if best is None:
         assert not (tmp_path / "best.npz").exists()
@@ -396,7 +396,7 @@ def test_the_best_run_is_kept(higher, values, best, tmp_path):
         assert checkpoint.load(tmp_path / "best.npz").header["state"]["train.epoch"] == best
 
 
-def test_the_best_of_a_channel_that_nobody_records(tmp_path):
+def test_save_best_names_a_channel_that_is_not_recorded(tmp_path):
     run = Run(tmp_path / "run.npz")
     run.train.extensions[-1] = MonitorBasedSaveBest(tmp_path / "best.npz", run.monitor, "scores")
     with pytest.raises(ValueError, match="nothing records a channel 'scores'; the monitor has epoch, "):
@@ -417,7 +417,7 @@ def test_saving_refuses_what_would_not_work(tmp_path):
 @on_numpy
 @pytest.mark.parametrize("linked", [False, True])
 @pytest.mark.parametrize("best", [False, True])
-def test_the_file_of_an_earlier_run_is_set_aside(best, linked, tmp_path):
+def test_the_file_of_an_earlier_run_is_renamed(best, linked, tmp_path):
     """Where a symbolic link leads to it there; a run that goes on from it replaces it."""
     folder = tmp_path / "disk" if linked else tmp_path
     folder.mkdir(exist_ok=True)
@@ -454,7 +454,7 @@ class Spoil:
 
 
 @on_numpy
-def test_what_diverged_within_an_epoch_is_not_saved(tmp_path):
+def test_a_run_that_diverged_within_an_epoch_is_not_saved(tmp_path):
     run = Run(tmp_path / "run.npz")
     run.train.extensions.insert(0, Spoil())
     message = "G's h0.W is not finite after epoch 1, update 5; the last good checkpoint is .*run.npz"
@@ -487,7 +487,7 @@ def wider(rng):
     ({"watched": {"train": Dataset(DATA[:9])}}, r"extensions\[0\].datasets.train.rows = 9 as in this run, found 25"),
     ({"watched": {"train": Dataset(DATA), "test": Dataset(DATA)}}, r"extensions\[0\].datasets.test = .* found None"),
 ])
-def test_another_run_is_refused_and_left_alone(saved, changes, message, tmp_path):
+def test_a_run_with_other_settings_is_refused_and_unchanged(saved, changes, message, tmp_path):
     other = Run(tmp_path / "other.npz", **changes)
     before = to_numpy(other.generator.theta).copy()
     with pytest.raises(CheckpointError, match=message):
@@ -514,7 +514,7 @@ class Printer:
 
 
 @on_numpy
-def test_parts_of_a_run_are_known_by_their_names_wherever_a_stranger_stands(tmp_path):
+def test_extensions_that_are_not_parts_of_the_run_do_not_matter(tmp_path):
     def run():
         run, stranger = Run(tmp_path / "run.npz"), SimpleNamespace(theta=np.zeros(3), learning_rate=.1)
         run.train.extensions[-1:-1] = [LogLikelihood(run.monitor, "ll", Dataset(DATA), run.average, num_samples=10),
@@ -528,7 +528,7 @@ def test_parts_of_a_run_are_known_by_their_names_wherever_a_stranger_stands(tmp_
 
 
 @on_numpy
-def test_a_file_of_another_run_is_set_aside_whenever_it_is_met(tmp_path):
+def test_a_file_of_another_run_is_renamed_in_a_resumed_run_too(tmp_path):
     """Also where training has begun before, or goes on from elsewhere."""
     Run(tmp_path / "other.npz").main_loop(3)
     Run(tmp_path / "run.npz").main_loop(1)
@@ -545,7 +545,7 @@ def test_a_file_of_another_run_is_set_aside_whenever_it_is_met(tmp_path):
 
 
 @on_numpy
-def test_a_folder_is_not_set_aside(tmp_path):
+def test_a_folder_is_not_renamed(tmp_path):
     with pytest.raises(ValueError, match="is a folder: give the path of a file"):
         Saving(tmp_path)
     run = Run(tmp_path / "run.npz")
@@ -577,7 +577,7 @@ def test_another_log_likelihood_is_refused(changes, message, tmp_path):
 
 
 @on_numpy
-def test_a_generator_alone_is_no_run(tmp_path):
+def test_a_run_cannot_be_restored_from_a_generator_alone(tmp_path):
     path, run = tmp_path / "generator.npz", Run(tmp_path / "run.npz")
     checkpoint.save_generator(path, run.generator)
     for use in (lambda: checkpoint.restore(path, run.train), checkpoint.load(path).pair):
@@ -675,8 +675,21 @@ def test_a_forged_file_is_refused(saved, forgery, message, tmp_path):
 
 
 @on_numpy
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, NameError])
+def test_an_error_inside_a_layer_is_not_reported_as_a_damaged_file(error, tmp_path, monkeypatch):
+    def broken(self, factor):
+        raise error("a fault of the program")
+
+    path, rng = tmp_path / "generator.npz", RandomStream(1)
+    checkpoint.save_generator(path, Generator(MLP([Times(2), Linear(3, 4, 1., rng)]), rng=rng))
+    monkeypatch.setattr(Times, "__init__", broken)
+    with pytest.raises(error, match="a fault of the program"):
+        checkpoint.load(path).generator()
+
+
+@on_numpy
 @pytest.mark.parametrize("state", [{}, {"train.epoch": 1}, [], None, "train"])
-def test_a_state_that_is_not_there_is_missed(saved, state, tmp_path):
+def test_a_missing_state_is_refused(saved, state, tmp_path):
     path, _ = saved
     forged(path, header={"state": state})
     with pytest.raises(CheckpointError):
@@ -710,7 +723,7 @@ def test_the_state_of_a_user_s_own_extension_is_restored(tmp_path):
 
 @on_numpy
 @pytest.mark.parametrize("note", [(1, 2), {1: 2}, {"best": [(1, 2)]}, [[{"epochs": {3: "three"}}]]])
-def test_a_state_that_would_come_back_as_another_is_refused_when_it_is_saved(note, tmp_path):
+def test_a_state_that_json_would_change_is_not_saved(note, tmp_path):
     run, own = Run(tmp_path / "run.npz"), Own()
     run.train.extensions.insert(0, own)
     own.on_monitor = lambda train: setattr(own, "note", note)
@@ -733,19 +746,9 @@ def test_arrays_and_streams_of_another_size_are_refused(saved, key, change, tmp_
         checkpoint.restore(path, Run(tmp_path / "other.npz").train)
 
 
-def refuses(path, tmp_path, message):
-    """A run that shall go on from the file is told what is wrong, and stays as it was."""
-    run = Run(tmp_path / "other.npz")
-    before = run.generator.theta.copy()
-    with pytest.raises(CheckpointError, match=message):
-        checkpoint.restore(path, run.train)
-    assert_array_equal(run.generator.theta, before)
-    assert run.train.updates == 0
-
-
 @on_numpy
 @pytest.mark.parametrize("damage", [np.nan, np.inf])
-def test_parameters_that_are_not_finite_make_no_net(damage, tmp_path):
+def test_parameters_that_are_not_finite_are_refused(damage, tmp_path):
     path, G = tmp_path / "generator.npz", small_generator(RandomStream(1))
     checkpoint.save_generator(path, G)
     header, arrays = archive.read(path)
@@ -755,7 +758,7 @@ def test_parameters_that_are_not_finite_make_no_net(damage, tmp_path):
 
 
 @on_numpy
-def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
+def test_a_missing_or_foreign_file_is_refused_by_name(tmp_path):
     with pytest.raises(CheckpointError, match=f"^No file {tmp_path / 'nowhere.npz'}; check the path"):
         checkpoint.load(tmp_path / "nowhere.npz")
     np.savez(tmp_path / "other.npz", theta=np.zeros(3))
@@ -806,7 +809,7 @@ def test_a_history_of_many_thousand_epochs_is_saved(tmp_path):
 
 @on_numpy
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+def test_a_pipe_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
         with pytest.raises(CheckpointError, match="found no regular file"):
@@ -814,7 +817,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
 
 
 @on_numpy
-def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(saved):
+def test_control_characters_of_a_file_are_escaped_in_messages(saved):
     path, _ = saved
     forged(path, header={"version": "\x1b[2J\x07", "npgan": "\x1b]0;é\x9b"})
     with pytest.raises(CheckpointError) as caught:
@@ -831,7 +834,7 @@ def full(*args, **kwargs):
 
 @on_numpy
 @pytest.mark.parametrize("target, name", [(os, "replace"), (os, "fsync"), (zipfile.ZipFile, "open")])
-def test_a_write_that_fails_leaves_the_file_before(saved, monkeypatch, target, name):
+def test_a_write_that_fails_leaves_the_previous_file(saved, monkeypatch, target, name):
     path, run = saved
     before = path.read_bytes()
     with monkeypatch.context() as patch:
@@ -873,7 +876,7 @@ def test_a_folder_that_cannot_be_synchronised_does_not_end_the_training(saved, m
 
 
 @on_numpy
-def test_a_folder_that_fails_is_told_as_it_is_and_closed(saved, monkeypatch):
+def test_a_failing_folder_is_reported_and_closed(saved, monkeypatch):
     path, run = saved
     closed, close = [], os.close
     monkeypatch.setattr(os, "fsync", of_folders(errno.EIO))
@@ -884,7 +887,7 @@ def test_a_folder_that_fails_is_told_as_it_is_and_closed(saved, monkeypatch):
 
 
 @on_numpy
-def test_a_disk_that_refuses_half_way_leaves_the_file_before(saved):
+def test_a_disk_that_fails_half_way_leaves_the_previous_file(saved):
     resource = pytest.importorskip("resource")
     path, run = saved
     before, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -935,7 +938,7 @@ CONV = {"kind": "MaxoutConv", "num_channels": 1, "num_pieces": 1, "kernel_shape"
     ([LINEAR, {"kind": "NoiseCat", "nvis": 1, "new_dim": 2**24 - 1}, {"kind": "Clusterize", "scale": 1.}],
      f"more than {2**25} numbers for one example"),
 ], ids=["deep", "long", "long without parameters", "biases", "margins", "strips", "pieces", "noise", "together"])
-def test_a_net_that_a_file_only_pretends_to_hold_is_refused(saved, layers, message):
+def test_a_description_of_a_net_larger_than_the_file_is_refused(saved, layers, message):
     path, _ = saved
     forged(path, header=net_of(*layers), theta_g=npy(np.zeros(3000, "f4")))
     with pytest.raises(CheckpointError, match=message):
@@ -944,7 +947,7 @@ def test_a_net_that_a_file_only_pretends_to_hold_is_refused(saved, layers, messa
 
 @on_numpy
 @pytest.mark.parametrize("layers, size", [([within(10, LINEAR)], 2), ([LINEAR] * 1000, 2000)])
-def test_deep_and_long_nets_are_built_as_far_as_the_limits(saved, layers, size):
+def test_the_deepest_and_longest_nets_within_the_limits_are_built(saved, layers, size):
     path, _ = saved
     forged(path, header=net_of(*layers), theta_g=npy(np.full(size, .5, "f4")))
     assert checkpoint.load(path).generator(average=False).theta.tolist() == [.5] * size
@@ -959,7 +962,7 @@ def test_no_matrices_are_made_for_the_spectra_of_long_sides(side, kind):
 
 
 @on_numpy
-def test_a_message_quotes_the_beginning_of_what_a_file_says(saved):
+def test_messages_quote_only_the_beginning_of_long_values(saved):
     path, _ = saved
     forged(path, header={"version": ["x" * 9000] * 9, "npgan": ["y" * 9000] * 9})
     with pytest.raises(CheckpointError, match=r"version \['x.*x\.\.\.; open it with npgan \['y.*y\.\.\.$") as caught:
@@ -968,7 +971,7 @@ def test_a_message_quotes_the_beginning_of_what_a_file_says(saved):
 
 
 @on_numpy
-def test_entries_that_lie_over_one_another_are_refused_unread(saved, monkeypatch):
+def test_overlapping_entries_are_refused_unread(saved, monkeypatch):
     """Each of a thousand takes the one there is for its own: a read for each would be a thousand times the file."""
     path, _ = saved
     with zipfile.ZipFile(path, "w") as file:
@@ -987,7 +990,7 @@ PLACES = [{"inc": 0}, {"inc": 2}, {"inc": 1.5}, {"inc": 2**128 + 1}, {"state": -
 
 @on_numpy
 @pytest.mark.parametrize("place", PLACES, ids=str)
-def test_a_stream_is_put_to_no_place_that_none_has(saved, place, tmp_path):
+def test_states_that_no_random_stream_has_are_refused(saved, place, tmp_path):
     path, _ = saved
     rewritten(path, lambda header, _: header["streams"][2]["state"].update(place))
     with pytest.raises(CheckpointError, match="run.npz: expected a whole checkpoint"):
@@ -996,7 +999,7 @@ def test_a_stream_is_put_to_no_place_that_none_has(saved, place, tmp_path):
 
 @on_numpy
 @pytest.mark.parametrize("name", ["theta_g", "theta_d"])
-def test_parameters_that_floatX_cannot_hold_make_no_net(saved, name):
+def test_parameters_that_overflow_floatX_are_refused(saved, name):
     path, _ = saved
     rewritten(path, lambda header, arrays: (header.update(averages={}), arrays.update(
         {name: np.full(arrays[name].shape, 1e300)})))
@@ -1008,7 +1011,7 @@ def test_parameters_that_floatX_cannot_hold_make_no_net(saved, name):
 @pytest.mark.parametrize("player, change, message", [
     ("discriminator", {"kind": "Sigmoid"}, "run.npz: .*D must end in Linear"),
     ("generator", {"dim": 2}, "run.npz: .*D takes rows of 4 numbers, but G makes rows of 2")])
-def test_players_that_make_no_pair_are_refused_by_name(saved, player, change, message):
+def test_players_that_do_not_fit_together_are_refused_by_name(saved, player, change, message):
     def forge(header, arrays):
         net = header["run"][player]
         net.get("mlp", net)["layers"][-1].update(change)
@@ -1022,7 +1025,7 @@ def test_players_that_make_no_pair_are_refused_by_name(saved, player, change, me
 
 @on_numpy
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
-def test_what_is_no_file_is_not_replaced_by_one(saved):
+def test_a_pipe_is_not_replaced_by_a_checkpoint(saved):
     path, run = saved
     path.unlink()
     os.mkfifo(path)
@@ -1032,7 +1035,7 @@ def test_what_is_no_file_is_not_replaced_by_one(saved):
 
 
 @on_numpy
-def test_a_failed_write_says_of_which_file(tmp_path):
+def test_a_failed_write_names_the_file(tmp_path):
     for told in None, "other":
         with pytest.raises(OSError, match=f"Input/output error: '.*{told or 'run.npz'}'"):
             with replacing(tmp_path / "run.npz"):
