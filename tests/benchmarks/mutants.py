@@ -40,8 +40,8 @@ ROOMS = {
     "adversarial": ("generator.py adversarial.py", "test_adversarial"),
     "learning_rule": ("learning_rule.py schedules.py", "test_learning_rule"),
     "parzen": ("parzen.py", "test_parzen"),
-    "conv": ("conv.py", "test_conv"),
-    "kernels": ("kernels/*.py", "test_blas test_threads test_conv"),
+    "conv": ("conv.py transpose.py", "test_conv"),
+    "kernels": ("kernels/*.py", "test_blas test_threads test_learning_rule test_parzen test_conv"),
     "train": ("train.py", "test_train"),
 }
 
