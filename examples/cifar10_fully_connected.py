@@ -59,5 +59,6 @@ D = MLP([Dropout(include_prob=.8, rng=masks),
 # The game, and its pictures
 # --------------------------
 # In yellow the training picture nearest to the sample on its left, by the distance between normalised pictures.
+# Samples are divided by the largest magnitude over all of them, and a training picture that exceeds it by its own.
 
 train_players(AdversaryPair(G, D), train, valid, order, chosen)

@@ -7,6 +7,8 @@ import tempfile
 import script_errors
 
 try:
+    from matplotlib import style
+
     from npgan import backend, checkpoint
     from npgan.adversarial import Generator
     from npgan.datasets import finding
@@ -48,6 +50,7 @@ def options(description, max_epochs=None, save_path=None, seed=2014, **more):
     argparse.Namespace
     """
     script_errors.install()
+    style.use("default")                    # with ``image.origin: lower`` pictures would be upside down
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if max_epochs is not None:
         parser.add_argument("--max_epochs", type=positive_int, help=f"default {max_epochs}",

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib import rc_context, rcParams
 from matplotlib.image import imread
 from scripts import ROOT, STAND_IN, mistake, output, play, prepare, run
 
@@ -32,6 +33,14 @@ def common(monkeypatch, tmp_path):
 @pytest.fixture
 def script_errors(common):
     return importlib.import_module("script_errors")
+
+
+def test_scripts_draw_with_matplotlibs_own_settings(common, monkeypatch):
+    """A user's matplotlibrc may turn pictures upside down, and require LaTeX though it is missing."""
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    with rc_context({"image.origin": "lower", "text.usetex": True}):
+        common.options("A script.")
+        assert rcParams["image.origin"] == "upper" and rcParams["text.usetex"] is False
 
 
 def test_digits_trains_judges_and_draws(tmp_path):

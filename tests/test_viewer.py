@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import rc_context
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -125,7 +126,15 @@ def test_sheet_of_normalised_colour_planes_is_scaled_by_the_samples():
     assert colours[:2] == [[.75, .5, .5]] * 2                       # 2 of the samples' largest, 4
     assert sheet[5, 34].tolist() == [.75, .5, .5] and sheet[34, 5].tolist() == [.5, .5, .5]
     assert colours[2:4] == [[.5, .375, .5]] * 2
-    assert colours[4:] == [[.5, .5, 1]] * 2                         # the match, 8, is clipped
+    assert colours[4:] == [[.5, .5, 1]] * 2
+
+
+def test_a_match_brighter_than_all_samples_keeps_its_colours():
+    """Divided by the samples' largest magnitude, 1, and clipped, the pixel (2, 8, -4) became (1, 1, -1)."""
+    X = np.tile([2., 8., -4.], 4)[None]
+    sheet = viewer.nearest_sheet(np.ones((1, 12)), X, (2, 2, 3), rows=1, cols=2)
+    assert_allclose(sheet[5, 40], [(1 + .25) / 2, 1, (1 - .5) / 2])
+    assert sheet[5, 5].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("samples, shape, message", [
@@ -158,6 +167,30 @@ def test_curves_show_the_channels():
 def test_curves_refuse(channels, message):
     with pytest.raises(ValueError, match=message):
         viewer.curves(Figure().subplots(), [0, 1, 2], channels, "nats")
+
+
+FALSIFYING = {"image.origin": "lower", "text.usetex": True, "savefig.transparent": True,
+              "savefig.bbox": "tight", "savefig.facecolor": "black", "image.interpolation": "bicubic",
+              "axes.facecolor": "gray", "text.color": "white", "lines.linestyle": ":", "axes.xmargin": .5,
+              "svg.fonttype": "none", "font.size": 40, "axes.formatter.use_mathtext": True}
+
+
+def test_pictures_do_not_depend_on_the_users_matplotlib_settings(tmp_path):
+    """With ``image.origin: lower`` sheets were upside down; with ``text.usetex`` and no LaTeX there was no figure."""
+    sheet = viewer.grid(np.random.RandomState(0).uniform(-1, 1, (24, 8, 8)), 4, 6)
+
+    def written(folder):
+        folder.mkdir()
+        for kind in viewer.FORMATS:
+            viewer.save(folder / f"sheet.{kind}", sheet)
+            viewer.save(folder / f"figure.{kind}", viewer.training_figure(sheet, [0, 1], {"D(x)": [.5, .6]},
+                                                                          {"D": [.69, .5], "G": [.69, 1]}))
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    expected = written(tmp_path / "plain")
+    assert len(expected) == 6
+    with rc_context(FALSIFYING):
+        assert written(tmp_path / "theirs") == expected
 
 
 @pytest.mark.parametrize("kind, start", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])

@@ -16,12 +16,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 import script_errors
 
+from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from npgan import viewer
 
 script_errors.install()
+style.use("default")
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--save_path", type=common.writable_folder, default=".",
                     help="the folder to write into, default this one")
