@@ -57,14 +57,11 @@ def play(name, steps, data=train, include_prob=.8, learning_rate=.1, **keywords)
 # the rate of the other games its updates overshoot in the end, so that some seeds reach NaN: hence half that rate.
 
 class HalfwayStale(SeparateSteps):
-    """A healthy game for half the time; then G goes on against a D that learns no more, the Helvetica scenario."""
+    """A healthy game for half the time; then G trains on against a D that no longer learns: the Helvetica scenario."""
 
-    updates = 0
-
-    def __call__(self, x):
-        self.updates += 1
-        if self.updates <= chosen.max_epochs / 2 * len(train) / 100:
-            super().__call__(x)
+    def __call__(self, x, t):
+        if t <= chosen.max_epochs / 2 * len(train) / 100:
+            super().__call__(x, t)
         else:
             generator_step(self.pair, self.rule_G, self.pair.generator.noise(len(x)), self.generator_loss)
 

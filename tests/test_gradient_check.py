@@ -652,7 +652,7 @@ def test_a_gradient_that_no_learning_rule_would_see_is_a_fault(net):
 
 # How training calls bprop
 
-class Scaled(GainInPlace):
+class ScaledGain(GainInPlace):
     """A `Gain` with options that can be made wrong one at a time."""
 
     def __init__(self, dim, fault):
@@ -680,8 +680,8 @@ class Scaled(GainInPlace):
 ])
 def test_each_form_of_bprops_arguments_is_checked(fault, words):
     X = RandomStream(1).normal((5, 3))
-    assert check(Scaled(3, ""), X).ok
-    report = check(Scaled(3, fault), X)
+    assert check(ScaledGain(3, ""), X).ok
+    report = check(ScaledGain(3, fault), X)
     assert not report.ok and words in report.sentence
 
 
