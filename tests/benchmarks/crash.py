@@ -436,7 +436,8 @@ def disturb(chosen, rng):
         header, arrays = archive.read(folder / "digits.npz")
         header = {name: value for name, value in header.items() if name not in ("version", "npgan", "sha256")}
     if chosen.short:
-        header, arrays = {}, {name: array[:20] for name, array in arrays.items()}
+        header = {}
+        arrays = {name: array[:20] for name, array in arrays.items() if ".history/" not in name}
     before, after = (header, arrays), (header, {name: array + array.dtype.type(1) for name, array in arrays.items()})
     found = {}
     if "saves" in chosen.only:
