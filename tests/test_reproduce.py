@@ -159,7 +159,7 @@ def test_moved_first_weights_are_those_of_every_net(tmp_path):
     script.write_text("from npgan import backend, layers, mlp\n"
                       "net = mlp.MLP([layers.Linear(2, 1, .05, backend.RandomStream(0))])\n"
                       "print(*net.theta)")
-    environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS.parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS.parents[1]), "NPGAN_BACKEND": ""}
     printed = [subprocess.run([sys.executable, *words, str(script)], capture_output=True, text=True, env=environment,
                               check=True).stdout.split() for words in ([], ["-c", reproduce.MOVE_FIRST_WEIGHTS])]
     assert all(0 < abs(float(one) - float(other)) < 1e-6 for one, other in zip(*printed))
